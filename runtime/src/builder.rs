@@ -1,0 +1,385 @@
+//! What a runtime is made of: the builder.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam_utils::sync::Parker;
+
+use crate::blocking::{self, Pool};
+use crate::context::Driving;
+use crate::handle::{Handle, Inner, SharedChair};
+use crate::reactor::guard::Guard;
+use crate::reactor::{Reactor, ReactorMode};
+use crate::runtime::Runtime;
+use crate::scheduler::{self, Hooks, Scheduler, StallReport};
+
+/// The most worker threads a runtime may have.
+const MAX_WORKERS: usize = 32768;
+
+/// Builds a runtime.
+///
+/// # Source
+/// `tokio::runtime::Builder`; what is not there: [`reactor_mode`](Self::reactor_mode), [`guard_tick`](Self::guard_tick),
+/// [`stall_threshold`](Self::stall_threshold), [`on_stall`](Self::on_stall).
+///
+/// # Examples
+/// ```
+/// let rt = filch::runtime::Builder::new_multi_thread()
+///     .worker_threads(4)
+///     .thread_name("crunch")
+///     .enable_all()
+///     .build()
+///     .unwrap();
+/// let sum = rt.block_on(async { filch::spawn(async { 1 + 2 }).await.unwrap() });
+/// assert_eq!(sum, 3);
+/// ```
+pub struct Builder {
+    current_thread: bool,
+    worker_threads: Option<usize>,
+    max_blocking_threads: usize,
+    thread_keep_alive: Duration,
+    thread_name: Option<ThreadName>,
+    thread_stack_size: Option<usize>,
+    hooks: Hooks,
+    reactor_mode: ReactorMode,
+    guard_tick: Duration,
+    stall_threshold: Duration,
+    on_stall: Option<Box<dyn Fn(&StallReport) + Send + Sync>>,
+    event_interval: u32,
+    global_queue_interval: u32,
+}
+
+type ThreadName = Arc<dyn Fn() -> String + Send + Sync>;
+
+impl Builder {
+    fn new(current_thread: bool) -> Builder {
+        Builder {
+            current_thread,
+            worker_threads: None,
+            max_blocking_threads: 512,
+            thread_keep_alive: Duration::from_secs(10),
+            thread_name: None,
+            thread_stack_size: None,
+            hooks: Hooks::default(),
+            reactor_mode: ReactorMode::default(),
+            guard_tick: Duration::from_millis(1),
+            stall_threshold: Duration::from_millis(10),
+            on_stall: None,
+            event_interval: 61,
+            global_queue_interval: 61,
+        }
+    }
+
+    /// For a runtime of worker threads that steal tasks from each other.
+    pub fn new_multi_thread() -> Builder {
+        Builder::new(false)
+    }
+
+    /// For a runtime without threads of its own (but for blocking ones): tasks, I/O and timers run on the thread that is
+    /// in [`Runtime::block_on`], while it is there.
+    pub fn new_current_thread() -> Builder {
+        Builder::new(true)
+    }
+
+    /// I/O and timers are always there; this is for programs that come from tokio.
+    pub fn enable_all(&mut self) -> &mut Self {
+        self
+    }
+
+    /// How many worker threads. The default is the environment variable `FILCH_WORKER_THREADS` or, without it,
+    /// [`std::thread::available_parallelism`].
+    ///
+    /// # Panics
+    /// If `n` is 0 or more than 32768. A current-thread runtime has no worker threads: there it says nothing.
+    #[track_caller]
+    pub fn worker_threads(&mut self, n: usize) -> &mut Self {
+        assert!(n > 0, "worker threads cannot be set to 0");
+        assert!(
+            n <= MAX_WORKERS,
+            "worker threads cannot be set to more than {MAX_WORKERS}"
+        );
+        self.worker_threads = Some(n);
+        self
+    }
+
+    /// How many threads [`spawn_blocking`](crate::spawn_blocking) may use at once; further closures wait. The default is
+    /// 512.
+    ///
+    /// # Panics
+    /// If `n` is 0.
+    #[track_caller]
+    pub fn max_blocking_threads(&mut self, n: usize) -> &mut Self {
+        assert!(n > 0, "max blocking threads cannot be set to 0");
+        self.max_blocking_threads = n;
+        self
+    }
+
+    /// How long a blocking thread waits for the next closure before it ends. The default is 10 s.
+    pub fn thread_keep_alive(&mut self, duration: Duration) -> &mut Self {
+        self.thread_keep_alive = duration;
+        self
+    }
+
+    /// What all threads of this runtime are called. By default workers are `filch-w03`, blocking threads `filch-b012`,
+    /// and the reactor thread is `filch-reactor`.
+    pub fn thread_name(&mut self, name: impl Into<String>) -> &mut Self {
+        let name = name.into();
+        self.thread_name_fn(move || name.clone())
+    }
+
+    /// As [`thread_name`](Self::thread_name), asked for each thread.
+    pub fn thread_name_fn<F>(&mut self, name: F) -> &mut Self
+    where
+        F: Fn() -> String + Send + Sync + 'static,
+    {
+        self.thread_name = Some(Arc::new(name));
+        self
+    }
+
+    /// The stack size of worker and blocking threads, in bytes. The default is that of [`std::thread::Builder`].
+    pub fn thread_stack_size(&mut self, bytes: usize) -> &mut Self {
+        self.thread_stack_size = Some(bytes);
+        self
+    }
+
+    /// Called on each worker and blocking thread when it starts.
+    pub fn on_thread_start<F>(&mut self, hook: F) -> &mut Self
+    where
+        F: Fn() + Send + Sync + 'static,
+    {
+        self.hooks.start = Some(Arc::new(hook));
+        self
+    }
+
+    /// Called on each worker and blocking thread before it ends.
+    pub fn on_thread_stop<F>(&mut self, hook: F) -> &mut Self
+    where
+        F: Fn() + Send + Sync + 'static,
+    {
+        self.hooks.stop = Some(Arc::new(hook));
+        self
+    }
+
+    /// Called on a worker before it sleeps, in the poller or elsewhere.
+    pub fn on_thread_park<F>(&mut self, hook: F) -> &mut Self
+    where
+        F: Fn() + Send + Sync + 'static,
+    {
+        self.hooks.park = Some(Arc::new(hook));
+        self
+    }
+
+    /// Called on a worker after it has slept.
+    pub fn on_thread_unpark<F>(&mut self, hook: F) -> &mut Self
+    where
+        F: Fn() + Send + Sync + 'static,
+    {
+        self.hooks.unpark = Some(Arc::new(hook));
+        self
+    }
+
+    /// Who waits on the poller. The default is [`ReactorMode::Shared`]. A current-thread runtime has no reactor thread:
+    /// there it says nothing.
+    pub fn reactor_mode(&mut self, mode: ReactorMode) -> &mut Self {
+        self.reactor_mode = mode;
+        self
+    }
+
+    /// The longest time that the poller goes unattended while a worker is awake, and the period at which workers are
+    /// looked at for polls that last. The default is 1 ms; while nothing is stuck it slows down to four times that.
+    ///
+    /// # Panics
+    /// If it is zero.
+    #[track_caller]
+    pub fn guard_tick(&mut self, tick: Duration) -> &mut Self {
+        assert!(!tick.is_zero(), "the guard tick cannot be zero");
+        self.guard_tick = tick;
+        self
+    }
+
+    /// How long a poll may last before [`on_stall`](Self::on_stall) is told. The default is 10 ms.
+    pub fn stall_threshold(&mut self, threshold: Duration) -> &mut Self {
+        self.stall_threshold = threshold;
+        self
+    }
+
+    /// Called by the reactor thread once for each poll that passes the stall threshold, while it still lasts. Without
+    /// it, such a poll is a `tracing` event if that feature is on, and a line on stderr if not and this is a debug
+    /// build.
+    pub fn on_stall<F>(&mut self, hook: F) -> &mut Self
+    where
+        F: Fn(&StallReport) + Send + Sync + 'static,
+    {
+        self.on_stall = Some(Box::new(hook));
+        self
+    }
+
+    /// Tasks that a worker polls between two looks for I/O events and timers. The default is 61.
+    ///
+    /// # Panics
+    /// If it is 0.
+    #[track_caller]
+    pub fn event_interval(&mut self, tasks: u32) -> &mut Self {
+        assert!(tasks > 0, "the event interval cannot be 0");
+        self.event_interval = tasks;
+        self
+    }
+
+    /// Tasks that a worker polls before it looks first for tasks that were spawned or woken from outside the workers.
+    /// The default is 61.
+    ///
+    /// # Panics
+    /// If it is 0.
+    #[track_caller]
+    pub fn global_queue_interval(&mut self, tasks: u32) -> &mut Self {
+        assert!(tasks > 0, "the global queue interval cannot be 0");
+        self.global_queue_interval = tasks;
+        self
+    }
+
+    /// Builds the runtime, and starts its threads.
+    ///
+    /// # Errors
+    /// If the poller could not be made or a thread could not be started (what had been started is stopped again), or if
+    /// `FILCH_WORKER_THREADS` is no number from 1 to 32768.
+    pub fn build(&mut self) -> io::Result<Runtime> {
+        let workers = if self.current_thread {
+            1
+        } else {
+            self.count_workers()?
+        };
+        let lends = self.current_thread || self.reactor_mode == ReactorMode::Shared;
+        let reactor = Arc::new(Reactor::new(lends)?);
+        let (scheduler, mut chairs) =
+            Scheduler::new(workers, self.scheduler_settings(), reactor.clone());
+        let handle = Handle(Arc::new(Inner {
+            scheduler: scheduler.clone(),
+            reactor: reactor.clone(),
+            blocking: Pool::new(self.blocking_settings()),
+            chair: self.current_thread.then(SharedChair::default),
+            pid: std::process::id(),
+        }));
+        let mut runtime = Runtime::new_stopped(handle);
+        if let Some(shared) = &runtime.handle().0.chair {
+            *shared.free.lock() = chairs.pop();
+            return Ok(runtime);
+        }
+        // A thread that cannot be started: `runtime` is dropped, which ends those that were.
+        for chair in chairs {
+            let handle = runtime.handle().clone();
+            let scheduler = scheduler.clone();
+            let name = || format!("filch-w{:02}", chair.seat());
+            let thread = self.thread(name).spawn(move || {
+                let _driving = Driving::begin();
+                let _entered = handle.enter();
+                scheduler.work(chair);
+            })?;
+            runtime.add_worker(thread);
+        }
+        let parker = Parker::new();
+        reactor.set_guard(parker.unparker().clone());
+        let tick = self.guard_tick;
+        let thread = self
+            .thread(|| "filch-reactor".to_owned())
+            .spawn(move || {
+                Guard {
+                    reactor: &reactor,
+                    crew: &*scheduler,
+                    parker,
+                    tick,
+                }
+                .run();
+            })?;
+        runtime.add_guard(thread);
+        Ok(runtime)
+    }
+
+    fn count_workers(&self) -> io::Result<usize> {
+        if let Some(n) = self.worker_threads {
+            return Ok(n);
+        }
+        match std::env::var("FILCH_WORKER_THREADS") {
+            Ok(text) => match text.parse() {
+                Ok(n) if (1..=MAX_WORKERS).contains(&n) => Ok(n),
+                _ => Err(io::Error::new(
+                    io::ErrorKind::InvalidInput,
+                    format!("FILCH_WORKER_THREADS is {text:?}, and must be a number from 1 to {MAX_WORKERS}"),
+                )),
+            },
+            Err(_) => Ok(std::thread::available_parallelism().map_or(1, |n| n.get())),
+        }
+    }
+
+    fn thread(&self, default_name: impl FnOnce() -> String) -> std::thread::Builder {
+        let name = self.thread_name.as_ref().map_or_else(default_name, |name| name());
+        let mut thread = std::thread::Builder::new().name(name);
+        if let Some(bytes) = self.thread_stack_size {
+            thread = thread.stack_size(bytes);
+        }
+        thread
+    }
+
+    fn scheduler_settings(&mut self) -> scheduler::Settings {
+        scheduler::Settings {
+            global_queue_interval: self.global_queue_interval,
+            event_interval: self.event_interval,
+            hooks: self.hooks.clone(),
+            stall_threshold: self.stall_threshold,
+            on_stall: self.on_stall.take().unwrap_or_else(|| Box::new(tell_stall)),
+        }
+    }
+
+    fn blocking_settings(&self) -> blocking::Settings {
+        let names = Builder {
+            thread_name: self.thread_name.clone(),
+            thread_stack_size: self.thread_stack_size,
+            ..Builder::new(false)
+        };
+        let hooks = self.hooks.clone();
+        blocking::Settings {
+            max_threads: self.max_blocking_threads,
+            keep_alive: self.thread_keep_alive,
+            start_thread: Box::new(move |number, serve| {
+                let hooks = hooks.clone();
+                let thread = names.thread(|| format!("filch-b{number:03}"));
+                thread
+                    .spawn(move || hooks.around(serve))
+                    .map(drop)
+            }),
+        }
+    }
+}
+
+/// What happens with a stall report that nobody asked for.
+fn tell_stall(report: &StallReport) {
+    #[cfg(feature = "tracing")]
+    tracing::warn!(
+        task = report.task(),
+        worker = report.worker(),
+        duration = ?report.duration(),
+        "{report}"
+    );
+    #[cfg(not(feature = "tracing"))]
+    if cfg!(debug_assertions) {
+        eprintln!("filch: {report}");
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("current_thread", &self.current_thread)
+            .field("worker_threads", &self.worker_threads)
+            .field("max_blocking_threads", &self.max_blocking_threads)
+            .field("thread_keep_alive", &self.thread_keep_alive)
+            .field("thread_stack_size", &self.thread_stack_size)
+            .field("reactor_mode", &self.reactor_mode)
+            .field("guard_tick", &self.guard_tick)
+            .field("stall_threshold", &self.stall_threshold)
+            .field("event_interval", &self.event_interval)
+            .field("global_queue_interval", &self.global_queue_interval)
+            .finish_non_exhaustive()
+    }
+}

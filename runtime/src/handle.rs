@@ -1,0 +1,294 @@
+//! The handle of a runtime: spawn and block from anywhere.
+
+use std::fmt;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+
+use crossbeam_utils::sync::Parker;
+use parking_lot::Mutex;
+
+use crate::blocking::Pool;
+use crate::context::{self, Driving, EnterGuard, NO_RUNTIME};
+use crate::job::Job;
+use crate::join::JoinHandle;
+use crate::origin::Origin;
+use crate::park::thread_waker;
+use crate::promise::{Carry, Promise};
+use crate::reactor::Reactor;
+use crate::scheduler::{Chair, Scheduler};
+use crate::sync_prim::Arc;
+
+/// A counted reference to a runtime. It does not keep the runtime running: [`Runtime`](crate::Runtime) does.
+///
+/// # Source
+/// `tokio::runtime::Handle`.
+///
+/// # Examples
+/// ```
+/// let rt = filch::runtime::Runtime::new().unwrap();
+/// let handle = rt.handle().clone();
+/// let task = std::thread::spawn(move || handle.spawn(async { 2 + 2 })).join().unwrap();
+/// assert_eq!(rt.block_on(task).unwrap(), 4);
+/// ```
+#[derive(Clone)]
+pub struct Handle(pub(crate) std::sync::Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) scheduler: Arc<Scheduler>,
+    pub(crate) reactor: std::sync::Arc<Reactor>,
+    pub(crate) blocking: Arc<Pool>,
+    /// The one seat of a current-thread runtime.
+    pub(crate) chair: Option<SharedChair>,
+    pub(crate) pid: u32,
+}
+
+/// A seat that whoever calls `block_on` takes in turn.
+#[derive(Default)]
+pub(crate) struct SharedChair {
+    pub(crate) free: Mutex<Option<Chair>>,
+    /// Threads in `block_on` that found it taken.
+    waiting: Mutex<Vec<Waker>>,
+}
+
+/// There is no current runtime.
+///
+/// # Source
+/// `tokio::runtime::TryCurrentError`.
+#[derive(Debug)]
+pub struct TryCurrentError(());
+
+impl fmt::Display for TryCurrentError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(NO_RUNTIME)
+    }
+}
+
+impl std::error::Error for TryCurrentError {}
+
+impl Handle {
+    /// The current runtime: the one whose task this is, or whose `block_on` or `enter` this thread is in.
+    ///
+    /// # Panics
+    /// If there is none.
+    #[track_caller]
+    pub fn current() -> Handle {
+        match Handle::try_current() {
+            Ok(handle) => handle,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// As [`current`](Self::current).
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn try_current() -> Result<Handle, TryCurrentError> {
+        context::with_current(Handle::clone).ok_or(TryCurrentError(()))
+    }
+
+    /// Makes this runtime current on this thread while the guard lives.
+    pub fn enter(&self) -> EnterGuard<'_> {
+        context::enter(self)
+    }
+
+    /// Spawns a task. After the runtime has shut down its future is dropped at once, and awaiting the handle says
+    /// that it was cancelled.
+    #[track_caller]
+    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.spawn_from(future, Origin::at(Location::caller()))
+    }
+
+    #[inline]
+    pub(crate) fn spawn_from<F>(&self, future: F, origin: Origin) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.0.scheduler.spawn(future, origin)
+    }
+
+    /// Runs a closure that blocks on a thread of its own kind.
+    ///
+    /// # Panics
+    /// If no thread could be started for it.
+    #[track_caller]
+    pub fn spawn_blocking<F, R>(&self, closure: F) -> JoinHandle<R>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Send + 'static,
+    {
+        self.spawn_blocking_from(closure, Origin::at(Location::caller()))
+    }
+
+    #[track_caller]
+    pub(crate) fn spawn_blocking_from<F, R>(&self, closure: F, origin: Origin) -> JoinHandle<R>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Send + 'static,
+    {
+        let handle = self.clone();
+        let entered = move || {
+            let _guard = handle.enter();
+            closure()
+        };
+        match self.0.blocking.spawn(entered, origin) {
+            Ok(join) => join,
+            Err(error) => panic!("no thread could be started for `spawn_blocking`: {error}"),
+        }
+    }
+
+    /// Runs a future to its end on this thread, which does nothing else. Tasks it spawns run on the workers.
+    ///
+    /// On a current-thread runtime this thread also runs the tasks, the I/O and the timers, unless another thread's
+    /// `block_on` does.
+    ///
+    /// # Panics
+    /// If the future does, or if this thread drives a runtime already: blocking it would keep that one's tasks waiting.
+    #[track_caller]
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        assert!(
+            !context::drives(),
+            "cannot block on a future from inside a runtime: this thread is being used to drive tasks; `.await` it, \
+             or use `spawn_blocking`"
+        );
+        assert_eq!(
+            self.0.pid,
+            std::process::id(),
+            "this runtime's threads are in the parent process: a child of `fork` must build a runtime of its own"
+        );
+        let _driving = Driving::begin();
+        let _entered = self.enter();
+        match &self.0.chair {
+            None => block_here(future),
+            Some(chair) => self.drive(chair, future),
+        }
+    }
+
+    /// `block_on` of a current-thread runtime.
+    fn drive<F: Future>(&self, shared: &SharedChair, future: F) -> F::Output {
+        let mut future = pin!(future);
+        let parker = Parker::new();
+        let thread = thread_waker(&parker);
+        loop {
+            let free = shared.free.lock().take();
+            let Some(chair) = free else {
+                if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&thread)) {
+                    return output;
+                }
+                shared.waiting.lock().push(thread.clone());
+                // It may have been freed before we were on the list.
+                if shared.free.lock().is_none() {
+                    parker.park();
+                }
+                continue;
+            };
+            let root = std::sync::Arc::new(Root {
+                scheduler: self.0.scheduler.clone(),
+                woken: AtomicBool::new(true),
+            });
+            let waker = Waker::from(root.clone());
+            let mut context = Context::from_waker(&waker);
+            let mut outcome = None;
+            let chair = self.0.scheduler.drive(chair, || {
+                if !root.take_woken() {
+                    return false;
+                }
+                // Caught, so that the chair comes back.
+                match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(&mut context))) {
+                    Ok(Poll::Pending) => false,
+                    Ok(Poll::Ready(output)) => {
+                        outcome = Some(Ok(output));
+                        true
+                    }
+                    Err(panic) => {
+                        outcome = Some(Err(panic));
+                        true
+                    }
+                }
+            });
+            *shared.free.lock() = Some(chair);
+            let waiting = std::mem::take(&mut *shared.waiting.lock());
+            waiting.into_iter().for_each(Waker::wake);
+            match outcome.expect("left only with one") {
+                Ok(output) => return output,
+                Err(panic) => resume_unwind(panic),
+            }
+        }
+    }
+}
+
+/// Polls on this thread, and parks it in between.
+fn block_here<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    let parker = Parker::new();
+    let waker = thread_waker(&parker);
+    let mut context = Context::from_waker(&waker);
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
+            return output;
+        }
+        parker.park();
+    }
+}
+
+/// The future that `block_on` drives beside the tasks of a current-thread runtime.
+struct Root {
+    scheduler: Arc<Scheduler>,
+    woken: AtomicBool,
+}
+
+impl Root {
+    fn take_woken(&self) -> bool {
+        // Ordering: Acquire <- the Release in `wake_by_ref`.
+        self.woken.load(Ordering::Relaxed) && self.woken.swap(false, Ordering::Acquire)
+    }
+}
+
+impl Wake for Root {
+    fn wake(self: std::sync::Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &std::sync::Arc<Self>) {
+        if !self.woken.swap(true, Ordering::AcqRel) {
+            self.scheduler.unpark(0);
+        }
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle")
+            .field("tasks", &self.0.scheduler.living())
+            .finish()
+    }
+}
+
+impl Carry for Handle {
+    fn carry(&self, job: Job) {
+        self.0.scheduler.carry(job);
+    }
+}
+
+impl<T, E> Promise<T, E>
+where
+    T: Send + Sync + 'static,
+    E: Send + Sync + 'static,
+{
+    /// A pending promise of the current runtime: its workers run the done-callbacks.
+    ///
+    /// # Panics
+    /// If there is no current runtime.
+    #[track_caller]
+    #[expect(clippy::new_without_default, reason = "it panics outside a runtime")]
+    pub fn new() -> Promise<T, E> {
+        Promise::with(Handle::current())
+    }
+}

@@ -1,0 +1,208 @@
+//! Done-callbacks: what happens when something is done, in the order in which it was asked for.
+//!
+//! Task outcomes, I/O readiness and promises all complete through this list. Nobody waiting and one waiter need no
+//! allocation; the second waiter moves the list to the heap. The owner decides what "done" is and looks at it *after*
+//! it has registered, since a completion that came before has taken the list already.
+//!
+//! A callback never runs here: [`Callbacks::take`] hands the list out, and [`Done::complete`] re-enqueues tasks and
+//! passes jobs on without a lock held, so that neither can come back into the list's owner.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::task::Waker;
+
+use crate::job::Job;
+use crate::sync_prim::Mutex;
+
+/// What one waiter wants.
+pub(crate) enum Callback {
+    /// Its task re-enqueued.
+    Wake(Waker),
+    /// A job carried to a worker.
+    Call(Job),
+}
+
+/// Which waiter: given by the owner of the list, unique among those that wait.
+pub(crate) type Key = u32;
+
+#[derive(Default)]
+enum List {
+    #[default]
+    Empty,
+    One(Key, Callback),
+    Many(Box<Vec<(Key, Callback)>>),
+}
+
+/// The waiters of one thing.
+#[derive(Default)]
+pub(crate) struct Callbacks(Mutex<List>);
+
+/// The waiters of a thing that is done.
+#[must_use = "the waiters are never told otherwise"]
+pub(crate) struct Done(List);
+
+impl Callbacks {
+    pub(crate) fn new() -> Callbacks {
+        Callbacks::default()
+    }
+
+    /// Registers the waker, in place of what `key` registered before and at its rank.
+    pub(crate) fn wait(&self, key: Key, waker: &Waker) {
+        let mut list = self.0.lock();
+        let old = match list.find(key) {
+            Some(Callback::Wake(old)) if old.will_wake(waker) => return,
+            Some(slot) => Some(std::mem::replace(slot, Callback::Wake(waker.clone()))),
+            None => {
+                list.push(key, Callback::Wake(waker.clone()));
+                None
+            }
+        };
+        drop(list);
+        // Not under the lock: a waker's drop may be anybody's code.
+        drop_quietly(old);
+    }
+
+    /// Registers a callback.
+    pub(crate) fn add(&self, key: Key, callback: Callback) {
+        self.0.lock().push(key, callback);
+    }
+
+    /// Forgets what `key` registered. True if it was there still.
+    pub(crate) fn remove(&self, key: Key) -> bool {
+        let old = self.0.lock().remove(key);
+        let was_there = old.is_some();
+        drop_quietly(old);
+        was_there
+    }
+
+    /// Takes the whole list.
+    #[inline]
+    pub(crate) fn take(&self) -> Done {
+        Done(std::mem::take(&mut *self.0.lock()))
+    }
+}
+
+impl List {
+    fn find(&mut self, key: Key) -> Option<&mut Callback> {
+        match self {
+            List::Empty => None,
+            List::One(k, callback) => (*k == key).then_some(callback),
+            List::Many(all) => all.iter_mut().find(|(k, _)| *k == key).map(|(_, c)| c),
+        }
+    }
+
+    fn push(&mut self, key: Key, callback: Callback) {
+        *self = match std::mem::take(self) {
+            List::Empty => List::One(key, callback),
+            List::One(first_key, first) => {
+                List::Many(Box::new(vec![(first_key, first), (key, callback)]))
+            }
+            List::Many(mut all) => {
+                all.push((key, callback));
+                List::Many(all)
+            }
+        };
+    }
+
+    fn remove(&mut self, key: Key) -> Option<Callback> {
+        match std::mem::take(self) {
+            List::One(k, callback) if k == key => Some(callback),
+            List::Many(mut all) => {
+                let at = all.iter().position(|(k, _)| *k == key);
+                let gone = at.map(|at| all.remove(at).1);
+                *self = List::Many(all);
+                gone
+            }
+            other => {
+                *self = other;
+                None
+            }
+        }
+    }
+}
+
+impl Done {
+    /// Tells every waiter, in order: tasks are re-enqueued at once, jobs go to `submit`. A waker that panics hurts
+    /// nobody else: its panic ends here, told by the panic hook.
+    #[inline]
+    pub(crate) fn complete(self, mut submit: impl FnMut(Job)) {
+        match self.0 {
+            List::Empty => {}
+            List::One(_, callback) => callback.complete(&mut submit),
+            List::Many(all) => {
+                for (_, callback) in *all {
+                    callback.complete(&mut submit);
+                }
+            }
+        }
+    }
+}
+
+impl Callback {
+    #[inline]
+    fn complete(self, submit: &mut impl FnMut(Job)) {
+        match self {
+            Callback::Wake(waker) => {
+                let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
+            }
+            Callback::Call(job) => submit(job),
+        }
+    }
+}
+
+fn drop_quietly(callback: Option<Callback>) {
+    if callback.is_some() {
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(callback)));
+    }
+}
+
+#[cfg(all(test, not(filch_loom)))]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    struct Count(AtomicUsize);
+    impl std::task::Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn a_waiter_that_asks_twice_is_told_once() {
+        let count = Arc::new(Count(AtomicUsize::new(0)));
+        let all = Callbacks::new();
+        for key in [1, 2, 1, 2, 3] {
+            all.wait(key, &Waker::from(count.clone()));
+        }
+        assert!(all.remove(3));
+        assert!(!all.remove(3));
+        all.take().complete(drop);
+        assert_eq!(count.0.load(Ordering::Relaxed), 2);
+        all.take().complete(drop);
+        assert_eq!(count.0.load(Ordering::Relaxed), 2);
+    }
+
+    #[test]
+    fn jobs_leave_in_the_order_of_registration() {
+        let said = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let all = Callbacks::new();
+        for n in 0..4 {
+            let said = said.clone();
+            all.add(
+                n,
+                Callback::Call(Job::once(move || said.lock().unwrap().push(n))),
+            );
+        }
+        assert!(all.remove(1));
+        all.take().complete(|job| {
+            job.run();
+        });
+        assert_eq!(*said.lock().unwrap(), [0, 2, 3]);
+    }
+
+    #[test]
+    fn the_list_is_small() {
+        assert!(size_of::<Callbacks>() <= 32, "{}", size_of::<Callbacks>());
+    }
+}

@@ -1,0 +1,120 @@
+//! The reactor thread: the poller is never unattended, and no worker is stuck unnoticed.
+//!
+//! In shared mode idle workers wait in the poller, and this thread is the guard: every tick while a worker is awake
+//! it turns the poller if nobody has since the last tick, and looks for polls that last. When all workers have slept
+//! for a while, with one of them in the poller, it sleeps for good:
+//!
+//! sleep  G1 raise `asleep` · G2 fence · G3 all workers still asleep, one in the poller? park, else lower it again
+//! wake   H1 count oneself as awake (scheduler/idle, W1 or E1) · H2 fence · H3 `asleep` raised? lower it, unpark
+//!
+//! G2 and H2 are ordered one way or the other: then G3 sees H1, or H3 sees G1. Model:
+//! `lease::model::guard_or_worker_sees_the_other`.
+//!
+//! In dedicated mode this thread alone waits in the poller, so it is never "asleep for good": a worker that wakes
+//! notifies it there if it waits for longer than a tick.
+
+use std::time::Duration;
+
+use crossbeam_utils::sync::Parker;
+
+use super::Reactor;
+use crate::driver::{Borrow, Crew, Driver};
+use crate::sync_prim::{AtomicUsize, Ordering, store_load_fence};
+
+/// Ticks without anything stuck after which the tick doubles, up to [`SLOWEST`].
+const CALM: u32 = 16;
+/// The slowest tick, in multiples of the builder's. A stall that begins in calm is noticed within it.
+const SLOWEST: u32 = 4;
+/// Ticks with every worker asleep before the guard sleeps for good.
+const QUIET: u32 = 8;
+
+/// Whether the guard has to be woken by the first worker that wakes.
+pub(crate) struct Bell(AtomicUsize);
+
+impl Bell {
+    pub(crate) fn new() -> Bell {
+        Bell(AtomicUsize::new(0))
+    }
+
+    /// G1 to G3. True if the guard may park until it is rung for.
+    pub(crate) fn may_sleep(&self, quiet: impl FnOnce() -> bool) -> bool {
+        self.0.store(1, Ordering::Relaxed);
+        store_load_fence("G2"); // partner H2
+        let quiet = quiet();
+        if !quiet {
+            self.0.store(0, Ordering::Relaxed);
+        }
+        quiet
+    }
+
+    /// H2 and H3, after H1. True if the caller must unpark the guard.
+    pub(crate) fn must_ring(&self) -> bool {
+        store_load_fence("H2"); // partner G2
+        // Ordering: Relaxed: ordered by the fence. The swap makes one of several ring.
+        self.0.load(Ordering::Relaxed) == 1 && self.0.swap(0, Ordering::Relaxed) == 1
+    }
+}
+
+/// The life of the reactor thread.
+pub(crate) struct Guard<'a> {
+    pub(crate) reactor: &'a Reactor,
+    pub(crate) crew: &'a dyn Crew,
+    pub(crate) parker: Parker,
+    /// The fastest tick.
+    pub(crate) tick: Duration,
+}
+
+impl Guard<'_> {
+    /// Runs until the reactor is told to end.
+    pub(crate) fn run(&self) {
+        let (mut calm, mut quiet, mut turns) = (0, 0, self.reactor.turns());
+        while !self.reactor.is_ending() {
+            let slower = 1 << (calm / CALM).min(SLOWEST.trailing_zeros());
+            let tick = self.tick * slower;
+            if self.reactor.lends() {
+                self.parker.park_timeout(tick);
+                if self.reactor.turns() == turns {
+                    self.attend();
+                }
+                turns = self.reactor.turns();
+            } else {
+                let limit = (quiet < QUIET).then_some(tick);
+                if let Borrow::Mine = self.reactor.borrow() {
+                    self.crew.batch(&mut || self.reactor.wait(limit));
+                }
+            }
+            let stuck = self.crew.sample();
+            calm = if stuck { 0 } else { calm + 1 };
+            quiet = if self.crew.awake() == 0 { quiet + 1 } else { 0 };
+            if quiet >= QUIET {
+                self.sleep_for_good();
+                quiet = if self.reactor.lends() { 0 } else { quiet };
+            }
+        }
+    }
+
+    /// Nobody has turned the poller since the last tick.
+    fn attend(&self) {
+        if self.reactor.is_attended() {
+            return;
+        }
+        self.crew.batch(&mut || self.reactor.look());
+        // Whoever sleeps elsewhere had better wait in the poller.
+        if self.crew.awake() == 0 || !self.reactor.is_attended() {
+            self.crew.wake_one();
+        }
+    }
+
+    fn sleep_for_good(&self) {
+        let all_sleep = || self.crew.awake() == 0;
+        if self.reactor.lends() {
+            let quiet = || all_sleep() && self.reactor.is_attended() && !self.reactor.is_ending();
+            if self.reactor.bell.may_sleep(quiet) {
+                self.parker.park();
+            }
+        } else {
+            // The next wait has no limit: a worker that wakes ends it.
+            let _rung_for = self.reactor.bell.may_sleep(all_sleep);
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Which source an event is for: an index with a generation, so that an event in flight when its source goes finds
+//! nobody, not the next source in the same place.
+
+use slab::Slab;
+
+use super::readiness::Readiness;
+use crate::sync_prim::{Arc, Mutex};
+
+/// Bits of the index in a key; the generation has the next 31, so that no key is the poller's own (`usize::MAX`).
+const INDEX_BITS: u32 = 32;
+const GENERATION_MASK: u64 = (1 << 31) - 1;
+
+/// A registered source, as the poller names it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct SourceKey(pub(super) u64);
+
+#[derive(Default)]
+struct Table {
+    sources: Slab<(u64, Arc<Readiness>)>,
+    next_generation: u64,
+    closed: bool,
+}
+
+/// All sources of a reactor.
+#[derive(Default)]
+pub(super) struct Keys(Mutex<Table>);
+
+impl Keys {
+    /// A key for a new source; none once the reactor has shut down.
+    pub(super) fn add(&self, source: Arc<Readiness>) -> Option<SourceKey> {
+        let mut table = self.0.lock();
+        if table.closed {
+            return None;
+        }
+        let generation = table.next_generation & GENERATION_MASK;
+        table.next_generation += 1;
+        let index = table.sources.insert((generation, source)) as u64;
+        Some(SourceKey(generation << INDEX_BITS | index))
+    }
+
+    pub(super) fn remove(&self, key: SourceKey) {
+        self.0.lock().sources.remove(key.index());
+    }
+
+    /// Calls `f` for each event whose source is there still.
+    pub(super) fn for_each<E>(
+        &self,
+        events: impl Iterator<Item = (SourceKey, E)>,
+        mut f: impl FnMut(&Readiness, E),
+    ) {
+        let table = self.0.lock();
+        for (key, event) in events {
+            if let Some((generation, source)) = table.sources.get(key.index()) {
+                if *generation == key.generation() {
+                    f(source, event);
+                }
+            }
+        }
+    }
+
+    /// No source can be added any more; the answer is those there are.
+    pub(super) fn close(&self) -> Vec<Arc<Readiness>> {
+        let mut table = self.0.lock();
+        table.closed = true;
+        table.sources.iter().map(|(_, (_, s))| s.clone()).collect()
+    }
+}
+
+impl SourceKey {
+    fn index(self) -> usize {
+        (self.0 & ((1 << INDEX_BITS) - 1)) as usize
+    }
+
+    fn generation(self) -> u64 {
+        self.0 >> INDEX_BITS
+    }
+}
+
+#[cfg(all(test, not(filch_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_for_a_source_that_went_finds_nobody() {
+        let keys = Keys::default();
+        let old = keys.add(Arc::new(Readiness::new())).unwrap();
+        keys.remove(old);
+        let new = keys.add(Arc::new(Readiness::new())).unwrap();
+        assert_eq!(old.index(), new.index());
+        let mut seen = Vec::new();
+        keys.for_each([(old, "old"), (new, "new")].into_iter(), |_, e| seen.push(e));
+        assert_eq!(seen, ["new"]);
+    }
+
+    #[test]
+    fn a_closed_table_takes_no_source() {
+        let keys = Keys::default();
+        keys.add(Arc::new(Readiness::new())).unwrap();
+        assert_eq!(keys.close().len(), 1);
+        assert!(keys.add(Arc::new(Readiness::new())).is_none());
+    }
+}

@@ -1,0 +1,301 @@
+//! A file descriptor that the reactor watches: registered once, edge-triggered, in both directions.
+//!
+//! Every operation is tried first and waits only when it would block.
+
+use std::fmt;
+use std::io;
+use std::os::fd::AsFd;
+use std::task::{Context, Poll};
+
+use super::Reactor;
+use super::keys::SourceKey;
+use super::readiness::{Direction, Interest, POLLER, Readiness, Ready, Seen, gone};
+use super::turn::SHORT_MEANS_EMPTY;
+use crate::promise::callbacks::Key;
+use crate::sync_prim::Arc;
+
+/// A non-blocking file descriptor registered with a runtime's reactor.
+///
+/// It stays registered until it is dropped or taken out by [`into_inner`](Self::into_inner), and works from any
+/// thread and any runtime; the reactor it was registered with tells it when it is ready.
+///
+/// # Errors
+/// Every wait fails with an error once that runtime has shut down.
+///
+/// # Source
+/// `tokio::io::unix::AsyncFd`.
+///
+/// # Examples
+/// ```
+/// use std::io::{Read, Write};
+/// use std::os::unix::net::UnixStream;
+/// use filch::io::{Interest, Source};
+///
+/// # filch::block_on(async {
+/// let (here, mut there) = UnixStream::pair().unwrap();
+/// here.set_nonblocking(true).unwrap();
+/// let here = Source::new(here).unwrap();
+/// there.write_all(b"tea").unwrap();
+/// let mut buffer = [0; 8];
+/// let n = here.async_io(Interest::READABLE, |mut stream| stream.read(&mut buffer)).await.unwrap();
+/// assert_eq!(&buffer[..n], b"tea");
+/// # });
+/// ```
+pub struct Source<T: AsFd> {
+    /// None only while it is dropped or taken out.
+    io: Option<T>,
+    registration: Registration,
+}
+
+struct Registration {
+    key: SourceKey,
+    readiness: Arc<Readiness>,
+    reactor: std::sync::Arc<Reactor>,
+}
+
+impl<T: AsFd> Source<T> {
+    /// Registers `io` with this reactor.
+    pub(crate) fn register(io: T, reactor: &std::sync::Arc<Reactor>) -> io::Result<Source<T>> {
+        let readiness = Arc::new(Readiness::new());
+        let key = reactor.keys.add(readiness.clone()).ok_or_else(gone)?;
+        if let Err(error) = reactor.port.add(io.as_fd(), key) {
+            reactor.keys.remove(key);
+            return Err(error);
+        }
+        Ok(Source {
+            io: Some(io),
+            registration: Registration {
+                key,
+                readiness,
+                reactor: reactor.clone(),
+            },
+        })
+    }
+
+    /// What is registered.
+    pub fn get_ref(&self) -> &T {
+        self.io.as_ref().expect("here until dropped")
+    }
+
+    /// Takes it out of the reactor's watch.
+    pub fn into_inner(mut self) -> T {
+        self.deregister().expect("here until dropped")
+    }
+
+    fn deregister(&mut self) -> Option<T> {
+        let io = self.io.take()?;
+        let Registration { key, reactor, .. } = &self.registration;
+        // It fails only for a descriptor that somebody has closed behind our back; then there is nothing to delete.
+        let _ = reactor.port.delete(io.as_fd());
+        reactor.keys.remove(*key);
+        Some(io)
+    }
+
+    #[inline]
+    fn readiness(&self) -> &Readiness {
+        &self.registration.readiness
+    }
+
+    /// Tries `op` when the direction is believed ready, and again after each event until it does not block.
+    ///
+    /// One waiter a direction: the waker of the last call is the one that is woken. For many waiters there is
+    /// [`async_io`](Self::async_io).
+    ///
+    /// # Errors
+    /// Whatever `op` fails with, but for `WouldBlock`; and if the runtime has shut down.
+    pub fn poll_io<R>(
+        &self,
+        context: &mut Context<'_>,
+        direction: Direction,
+        mut op: impl FnMut(&T) -> io::Result<R>,
+    ) -> Poll<io::Result<R>> {
+        loop {
+            let seen = match self.readiness().poll(context, direction, POLLER) {
+                Poll::Ready(seen) => seen?,
+                Poll::Pending => return Poll::Pending,
+            };
+            if let Some(done) = self.attempt(seen, Ready::of(direction), || op(self.get_ref())) {
+                return Poll::Ready(done);
+            }
+        }
+    }
+
+    /// As [`poll_io`](Self::poll_io), for a transfer of up to `wanted` bytes: a short one proves that the direction is
+    /// exhausted, so that the next one waits without another system call.
+    ///
+    /// # Errors
+    /// As [`poll_io`](Self::poll_io).
+    pub fn poll_transfer(
+        &self,
+        context: &mut Context<'_>,
+        direction: Direction,
+        wanted: usize,
+        mut op: impl FnMut(&T) -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            let seen = match self.readiness().poll(context, direction, POLLER) {
+                Poll::Ready(seen) => seen?,
+                Poll::Pending => return Poll::Pending,
+            };
+            let wants = Ready::of(direction);
+            if let Some(done) = self.attempt(seen, wants, || op(self.get_ref())) {
+                if let Ok(moved) = done {
+                    self.moved(seen, direction, moved, wanted);
+                }
+                return Poll::Ready(done);
+            }
+        }
+    }
+
+    /// A transfer of `moved` bytes where `wanted` were asked for.
+    #[inline]
+    fn moved(&self, seen: Seen, direction: Direction, moved: usize, wanted: usize) {
+        // A read that is short because the stream ends there must be tried again, to see the end.
+        let open_ended = Ready::READ_CLOSED | Ready::UNSURE | Ready::ERROR;
+        let (spent, proof) = match direction {
+            Direction::Read => (Ready::READABLE, !seen.ready.intersects(open_ended)),
+            Direction::Write => (Ready::WRITABLE, true),
+        };
+        if SHORT_MEANS_EMPTY && proof && 0 < moved && moved < wanted {
+            self.readiness().clear(seen, spent);
+        }
+    }
+
+    /// One try. None if it would have blocked: then what was believed is taken back.
+    #[inline]
+    fn attempt<R>(
+        &self,
+        seen: Seen,
+        wanted: Ready,
+        op: impl FnOnce() -> io::Result<R>,
+    ) -> Option<io::Result<R>> {
+        match op() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.readiness().clear(seen, wanted);
+                None
+            }
+            done => Some(done),
+        }
+    }
+
+    /// Waits until the direction is believed ready. One waiter a direction, as [`poll_io`](Self::poll_io).
+    ///
+    /// # Errors
+    /// If the runtime has shut down.
+    pub fn poll_ready(&self, context: &mut Context<'_>, direction: Direction) -> Poll<io::Result<()>> {
+        match self.readiness().poll(context, direction, POLLER) {
+            Poll::Ready(seen) => Poll::Ready(seen.map(drop)),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// Waits until any of `interest` is believed ready; any number of tasks may wait.
+    ///
+    /// The belief may be wrong, so try with [`try_io`](Self::try_io), which takes it back if it was.
+    ///
+    /// # Errors
+    /// If the runtime has shut down.
+    ///
+    /// # Cancel safety
+    /// Safe: dropping the future forgets the wait only.
+    pub async fn ready(&self, interest: Interest) -> io::Result<Ready> {
+        Ok(self.seen(interest).await?.ready.and(interest.ready()))
+    }
+
+    async fn seen(&self, interest: Interest) -> io::Result<Seen> {
+        let mut waiter = Waiter {
+            readiness: self.readiness(),
+            interest,
+            key: None,
+        };
+        std::future::poll_fn(|context| waiter.poll(context)).await
+    }
+
+    /// Waits for `interest` and tries `op`, until it does not block; any number of tasks may wait.
+    ///
+    /// # Errors
+    /// As [`poll_io`](Self::poll_io).
+    ///
+    /// # Cancel safety
+    /// Safe as far as `op` is: it runs to its end or not at all.
+    pub async fn async_io<R>(
+        &self,
+        interest: Interest,
+        mut op: impl FnMut(&T) -> io::Result<R>,
+    ) -> io::Result<R> {
+        loop {
+            let seen = self.seen(interest).await?;
+            if let Some(done) = self.attempt(seen, interest.ready(), || op(self.get_ref())) {
+                return done;
+            }
+        }
+    }
+
+    /// Tries `op` if `interest` is believed ready.
+    ///
+    /// # Errors
+    /// `WouldBlock` if it is not, or if `op` says so; whatever else `op` fails with; and if the runtime has shut down.
+    pub fn try_io<R>(
+        &self,
+        interest: Interest,
+        op: impl FnOnce(&T) -> io::Result<R>,
+    ) -> io::Result<R> {
+        let seen = self.readiness().look()?;
+        if !seen.ready.intersects(interest.ready()) {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        self.attempt(seen, interest.ready(), || op(self.get_ref()))
+            .unwrap_or_else(|| Err(io::ErrorKind::WouldBlock.into()))
+    }
+}
+
+impl<T: AsFd> Drop for Source<T> {
+    fn drop(&mut self) {
+        drop(self.deregister());
+    }
+}
+
+impl<T: AsFd + fmt::Debug> fmt::Debug for Source<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source").field("io", &self.io).finish()
+    }
+}
+
+/// One of any number of tasks that wait for a source.
+struct Waiter<'a> {
+    readiness: &'a Readiness,
+    interest: Interest,
+    /// Once it is registered.
+    key: Option<Key>,
+}
+
+impl Waiter<'_> {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Seen>> {
+        let key = match self.key {
+            Some(key) => key,
+            None => {
+                let seen = self.readiness.look()?;
+                if seen.ready.intersects(self.interest.ready()) {
+                    return Poll::Ready(Ok(seen));
+                }
+                *self.key.insert(self.readiness.new_key())
+            }
+        };
+        self.readiness.poll_any(
+            context.waker(),
+            self.interest.ready(),
+            self.interest.directions(),
+            key,
+        )
+    }
+}
+
+impl Drop for Waiter<'_> {
+    fn drop(&mut self) {
+        if let Some(key) = self.key {
+            for direction in self.interest.directions() {
+                self.readiness.forget(direction, key);
+            }
+        }
+    }
+}

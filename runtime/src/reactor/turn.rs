@@ -1,0 +1,194 @@
+//! One wait on the poller: the only place, beside registration, that knows what it is made of.
+//!
+//! On Linux it waits straight on the poller's epoll descriptor: one system call, where `Poller::wait` makes three
+//! (five with a timeout). `Poller::wait` is called only when a notification came, to clear it. Registration goes the
+//! same way, because `polling` has no name for EPOLLRDHUP, without which a short read could not say that nothing is
+//! left to read. Elsewhere (kqueue) both go through `polling`.
+
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::time::Duration;
+
+use polling::{Events, Poller};
+
+use super::keys::SourceKey;
+use super::readiness::Ready;
+
+/// Events taken in one turn at most. Unit: events. Fewer: more system calls when many sources are ready; more: the
+/// first ones wait longer for the last ones.
+#[cfg(target_os = "linux")]
+const EVENTS: usize = 512;
+
+/// The poller.
+pub(super) struct Port {
+    poller: Poller,
+}
+
+/// What a wait fills; in the hands of whoever has the poller.
+pub(super) struct Buffer {
+    /// Who became ready for what.
+    pub(super) ready: Vec<(SourceKey, Ready)>,
+    /// What `Poller::wait` fills.
+    events: Events,
+}
+
+impl Port {
+    pub(super) fn new() -> io::Result<Port> {
+        Ok(Port {
+            poller: Poller::new()?,
+        })
+    }
+
+    /// Ends the wait under way, or the next one.
+    pub(super) fn notify(&self) {
+        // It fails only if the descriptor is not one: then no wait could ever have worked.
+        let _ = self.poller.notify();
+    }
+}
+
+impl Buffer {
+    pub(super) fn new() -> Buffer {
+        Buffer {
+            ready: Vec::new(),
+            events: Events::new(),
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod imp {
+    use super::*;
+    use rustix::event::{Timespec, epoll};
+    use std::mem::MaybeUninit;
+    use std::os::fd::AsFd;
+
+    /// A short transfer proves that the direction is exhausted: what comes later makes a new event.
+    pub(in crate::reactor) const SHORT_MEANS_EMPTY: bool = true;
+
+    /// The key of `polling`'s own notifier.
+    const NOTIFIER: u64 = usize::MAX as u64;
+
+    impl Port {
+        /// Waits; an interrupted wait has no events.
+        pub(in crate::reactor) fn wait(&self, buffer: &mut Buffer, limit: Option<Duration>) {
+            buffer.ready.clear();
+            let limit = limit.and_then(|limit| Timespec::try_from(limit).ok());
+            let mut raw = [const { MaybeUninit::uninit() }; EVENTS];
+            let Ok((events, _)) = epoll::wait(self.poller.as_fd(), &mut raw, limit.as_ref()) else {
+                return;
+            };
+            let mut notified = false;
+            for event in events {
+                let (key, flags) = ({ event.data }.u64(), event.flags);
+                if key == NOTIFIER {
+                    notified = true;
+                } else {
+                    buffer.ready.push((SourceKey(key), ready(flags)));
+                }
+            }
+            if notified {
+                // It may bring events of sources, too: each event comes once.
+                buffer.events.clear();
+                let _ = self.poller.wait(&mut buffer.events, Some(Duration::ZERO));
+                buffer.ready.extend(buffer.events.iter().map(polled));
+            }
+        }
+
+        pub(in crate::reactor) fn add(&self, fd: BorrowedFd<'_>, key: SourceKey) -> io::Result<()> {
+            use epoll::EventFlags as Flags;
+            let flags = Flags::ET | Flags::IN | Flags::OUT | Flags::RDHUP | Flags::PRI;
+            let data = epoll::EventData::new_u64(key.0);
+            Ok(epoll::add(self.poller.as_fd(), fd, data, flags)?)
+        }
+
+        pub(in crate::reactor) fn delete(&self, fd: BorrowedFd<'_>) -> io::Result<()> {
+            Ok(epoll::delete(self.poller.as_fd(), fd)?)
+        }
+    }
+
+    fn ready(flags: epoll::EventFlags) -> Ready {
+        use epoll::EventFlags as Flags;
+        let mut ready = Ready::EMPTY;
+        if flags.intersects(Flags::IN) {
+            ready |= Ready::READABLE;
+        }
+        if flags.intersects(Flags::OUT) {
+            ready |= Ready::WRITABLE;
+        }
+        if flags.intersects(Flags::PRI) {
+            ready |= Ready::PRIORITY;
+        }
+        if flags.intersects(Flags::RDHUP | Flags::HUP) {
+            ready |= Ready::READ_CLOSED;
+        }
+        if flags.intersects(Flags::HUP) {
+            ready |= Ready::WRITE_CLOSED;
+        }
+        if flags.intersects(Flags::ERR) {
+            ready |= Ready::ERROR;
+            if flags.intersects(Flags::OUT) || flags == Flags::ERR {
+                ready |= Ready::WRITE_CLOSED;
+            }
+        }
+        ready
+    }
+
+    /// An event that `Poller::wait` took: it does not tell whether the peer writes no more, so a short read proves
+    /// nothing about it.
+    fn polled(event: polling::Event) -> (SourceKey, Ready) {
+        let mut ready = Ready::EMPTY;
+        if event.readable {
+            ready |= Ready::READABLE | Ready::UNSURE;
+        }
+        if event.writable {
+            ready |= Ready::WRITABLE;
+        }
+        (SourceKey(event.key as u64), ready)
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod imp {
+    use super::*;
+    use polling::{Event, PollMode};
+
+    /// kqueue tells the end of a stream in no way that `polling` passes on: only a try that would block proves it.
+    pub(in crate::reactor) const SHORT_MEANS_EMPTY: bool = false;
+
+    impl Port {
+        /// Waits; a failed wait has no events.
+        pub(in crate::reactor) fn wait(&self, buffer: &mut Buffer, limit: Option<Duration>) {
+            buffer.ready.clear();
+            buffer.events.clear();
+            let _ = self.poller.wait(&mut buffer.events, limit);
+            buffer.ready.extend(buffer.events.iter().map(polled));
+        }
+
+        pub(in crate::reactor) fn add(&self, fd: BorrowedFd<'_>, key: SourceKey) -> io::Result<()> {
+            use std::os::fd::AsRawFd;
+            let event = Event::all(key.0 as usize);
+            // SAFETY: `Source` deletes the descriptor before it is closed.
+            unsafe {
+                self.poller
+                    .add_with_mode(fd.as_raw_fd(), event, PollMode::Edge)
+            }
+        }
+
+        pub(in crate::reactor) fn delete(&self, fd: BorrowedFd<'_>) -> io::Result<()> {
+            self.poller.delete(fd)
+        }
+    }
+
+    fn polled(event: polling::Event) -> (SourceKey, Ready) {
+        let mut ready = Ready::EMPTY;
+        if event.readable {
+            ready |= Ready::READABLE;
+        }
+        if event.writable {
+            ready |= Ready::WRITABLE;
+        }
+        (SourceKey(event.key as u64), ready)
+    }
+}
+
+pub(super) use imp::SHORT_MEANS_EMPTY;

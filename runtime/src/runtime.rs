@@ -1,0 +1,177 @@
+//! A runtime: who owns the threads, and how it ends.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::panic::Location;
+use std::thread::JoinHandle as Thread;
+use std::time::{Duration, Instant};
+
+use crate::builder::Builder;
+use crate::context::{self, EnterGuard};
+use crate::handle::Handle;
+use crate::join::JoinHandle;
+use crate::origin::Origin;
+
+/// Tasks, the workers that run them, the reactor, and the threads for blocking code.
+///
+/// Dropping it shuts it down: every task's future is dropped, exactly once, and the threads end. The drop waits for
+/// the polls and the blocking closures under way, as tokio's does; [`shutdown_timeout`](Self::shutdown_timeout) bounds
+/// the wait. Dropped on a thread that drives a runtime (inside a task, say) it does not wait, as
+/// [`shutdown_background`](Self::shutdown_background): where tokio panics.
+///
+/// # Source
+/// `tokio::runtime::Runtime`.
+///
+/// # Examples
+/// ```
+/// let rt = filch::runtime::Runtime::new().unwrap();
+/// let answer = rt.block_on(async {
+///     let task = filch::spawn(async { 6 * 7 });
+///     task.await.unwrap()
+/// });
+/// assert_eq!(answer, 42);
+/// ```
+pub struct Runtime {
+    handle: Handle,
+    workers: Vec<Thread<()>>,
+    guard: Option<Thread<()>>,
+}
+
+impl Runtime {
+    /// A multi-thread runtime with the builder's defaults.
+    ///
+    /// # Errors
+    /// As [`Builder::build`].
+    pub fn new() -> io::Result<Runtime> {
+        Builder::new_multi_thread().build()
+    }
+
+    /// A runtime whose threads are still to be added.
+    pub(crate) fn new_stopped(handle: Handle) -> Runtime {
+        Runtime {
+            handle,
+            workers: Vec::new(),
+            guard: None,
+        }
+    }
+
+    pub(crate) fn add_worker(&mut self, thread: Thread<()>) {
+        self.workers.push(thread);
+    }
+
+    pub(crate) fn add_guard(&mut self, thread: Thread<()>) {
+        self.guard = Some(thread);
+    }
+
+    /// The handle, by which others may spawn and block.
+    pub fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    /// Spawns a task: as [`Handle::spawn`].
+    #[track_caller]
+    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.handle.spawn_from(future, Origin::at(Location::caller()))
+    }
+
+    /// Runs a blocking closure: as [`Handle::spawn_blocking`].
+    ///
+    /// # Panics
+    /// As there.
+    #[track_caller]
+    pub fn spawn_blocking<F, R>(&self, closure: F) -> JoinHandle<R>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Send + 'static,
+    {
+        self.handle
+            .spawn_blocking_from(closure, Origin::at(Location::caller()))
+    }
+
+    /// Runs a future to its end on this thread: as [`Handle::block_on`].
+    ///
+    /// # Panics
+    /// As there.
+    #[track_caller]
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        self.handle.block_on(future)
+    }
+
+    /// Makes this runtime current on this thread while the guard lives.
+    pub fn enter(&self) -> EnterGuard<'_> {
+        self.handle.enter()
+    }
+
+    /// Shuts down, and waits no longer than `limit` for the polls and the blocking closures under way. What still runs
+    /// then is left to itself: a worker ends after its poll, a blocking thread after its closure.
+    pub fn shutdown_timeout(mut self, limit: Duration) {
+        self.close();
+        // A limit too far to be told is none.
+        self.wait(Some(Instant::now().checked_add(limit)));
+    }
+
+    /// Shuts down without waiting for anything.
+    pub fn shutdown_background(mut self) {
+        self.close();
+        self.wait(None);
+    }
+
+    /// Lets no task live any more.
+    fn close(&mut self) {
+        let inner = &self.handle.0;
+        inner.scheduler.close();
+        inner.blocking.close();
+        if let Some(shared) = &inner.chair {
+            // A chair that is taken belongs to a `block_on` on another thread, which runs on, and then drops it.
+            let free = shared.free.lock().take();
+            if let Some(chair) = free {
+                inner.scheduler.end(&chair);
+            }
+        }
+    }
+
+    /// Waits for the threads until the deadline, if any: `Some(None)` is for ever, `None` not at all.
+    fn wait(&mut self, deadline: Option<Option<Instant>>) {
+        let inner = self.handle.0.clone();
+        let all_started = self.guard.is_some() || inner.chair.is_some();
+        let left = match deadline {
+            // The builder failed halfway: the chairs that have no thread are gone, so the others cannot be counted.
+            _ if !all_started => true,
+            Some(deadline) => {
+                (self.workers.is_empty() || inner.scheduler.wait_until_left(deadline))
+                    & inner.blocking.wait_until_left(deadline)
+            }
+            None => false,
+        };
+        inner.reactor.end_guard();
+        inner.reactor.shut_down();
+        if left {
+            for thread in self.workers.drain(..).chain(self.guard.take()) {
+                // A hook of the user may have panicked there; the panic hook has told so.
+                let _ = thread.join();
+            }
+        }
+        self.workers.clear();
+        self.guard = None;
+    }
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        self.close();
+        self.wait(if context::drives() { None } else { Some(None) });
+    }
+}
+
+impl fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runtime")
+            .field("handle", &self.handle)
+            .finish()
+    }
+}

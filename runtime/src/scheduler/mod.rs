@@ -1,0 +1,381 @@
+//! Carries jobs to workers, and owns the tasks that live.
+//!
+//! [`idle`] says when a worker may sleep and who wakes it; [`worker`] is the loop; [`queues`] is where jobs wait;
+//! [`live`] owns the tasks; [`shutdown`] ends them.
+
+pub(crate) mod idle;
+mod live;
+mod queues;
+mod seat;
+mod shutdown;
+mod worker;
+
+use std::cell::Cell;
+use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use crossbeam_utils::CachePadded;
+use crossbeam_utils::sync::Parker;
+
+use self::idle::{Claimed, Idle, Searching};
+use self::live::Live;
+use self::queues::{Deque, Inbox};
+use self::seat::Seat;
+use self::worker::{Worker, with_here};
+use crate::driver::{Crew, Driver};
+use crate::job::{Job, Schedule};
+use crate::join::JoinHandle;
+use crate::origin::Origin;
+use crate::park::Knock;
+use crate::sync_prim::Arc;
+use crate::task::{self, Spawned};
+
+pub(crate) use self::shutdown::Exits;
+pub(crate) use self::worker::Chair;
+
+/// What a builder decides for a scheduler.
+pub(crate) struct Settings {
+    /// Jobs between two looks into the injector.
+    pub(crate) global_queue_interval: u32,
+    /// Jobs between two looks into the poller.
+    pub(crate) event_interval: u32,
+    pub(crate) hooks: Hooks,
+    pub(crate) stall_threshold: Duration,
+    /// Told of each poll that passes the threshold, once.
+    pub(crate) on_stall: Box<dyn Fn(&StallReport) + Send + Sync>,
+}
+
+type Hook = Option<std::sync::Arc<dyn Fn() + Send + Sync>>;
+
+/// The user's code at the turns of a worker thread's life.
+#[derive(Clone, Default)]
+pub(crate) struct Hooks {
+    pub(crate) start: Hook,
+    pub(crate) stop: Hook,
+    pub(crate) park: Hook,
+    pub(crate) unpark: Hook,
+}
+
+impl Hooks {
+    /// Runs the life of a thread between its two hooks.
+    pub(crate) fn around(&self, life: impl FnOnce()) {
+        if let Some(start) = &self.start {
+            start();
+        }
+        life();
+        if let Some(stop) = &self.stop {
+            stop();
+        }
+    }
+
+    #[inline]
+    fn park(&self) {
+        if let Some(park) = &self.park {
+            park();
+        }
+    }
+
+    #[inline]
+    fn unpark(&self) {
+        if let Some(unpark) = &self.unpark {
+            unpark();
+        }
+    }
+}
+
+/// A poll that has lasted longer than the runtime's stall threshold: blocking code in a task.
+///
+/// # Examples
+/// ```
+/// use std::sync::mpsc;
+/// use std::time::Duration;
+///
+/// let (tell, told) = mpsc::channel();
+/// let rt = filch::runtime::Builder::new_multi_thread()
+///     .worker_threads(2)
+///     .enable_all()
+///     .stall_threshold(Duration::from_millis(5))
+///     .on_stall(move |report| tell.send(report.to_string()).unwrap())
+///     .build()
+///     .unwrap();
+/// let blocking = rt.spawn(async { std::thread::sleep(Duration::from_millis(60)) });
+/// rt.block_on(blocking).unwrap();
+/// assert!(told.recv().unwrap().contains(file!()));
+/// ```
+#[derive(Clone, Debug)]
+pub struct StallReport {
+    task: Option<String>,
+    worker: usize,
+    duration: Duration,
+}
+
+impl StallReport {
+    /// The task's name or id, and where it was spawned; none if it has ended meanwhile.
+    pub fn task(&self) -> Option<&str> {
+        self.task.as_deref()
+    }
+
+    /// The number of the worker thread that is stuck.
+    pub fn worker(&self) -> usize {
+        self.worker
+    }
+
+    /// How long the poll has lasted at least, when it was noticed.
+    pub fn duration(&self) -> Duration {
+        self.duration
+    }
+}
+
+impl std::fmt::Display for StallReport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let task = self.task.as_deref().unwrap_or("a job that has ended meanwhile");
+        write!(
+            f,
+            "{task} has kept worker {} from other tasks for {:?} or more: blocking code belongs in `spawn_blocking`",
+            self.worker, self.duration
+        )
+    }
+}
+
+/// The workers of one runtime, and what they share.
+pub(crate) struct Scheduler {
+    seats: Box<[CachePadded<Seat>]>,
+    inbox: Inbox,
+    idle: Idle,
+    live: Live,
+    driver: std::sync::Arc<dyn Driver>,
+    settings: Settings,
+    /// No task may live any more.
+    closing: AtomicBool,
+    /// No worker will ever look into a queue again.
+    drained: AtomicBool,
+    exits: Exits,
+}
+
+thread_local! {
+    /// While a thread that is no worker runs a turn of the poller: the jobs that it has made so far.
+    static BATCH: Cell<Option<usize>> = const { Cell::new(None) };
+}
+
+impl Scheduler {
+    /// A scheduler with so many seats, and a chair for each.
+    pub(crate) fn new(
+        workers: usize,
+        settings: Settings,
+        driver: std::sync::Arc<dyn Driver>,
+    ) -> (Arc<Scheduler>, Vec<Chair>) {
+        let mut chairs = Vec::with_capacity(workers);
+        let seats = (0..workers)
+            .map(|seat| {
+                let (deque, victim) = Deque::new();
+                let parker = Parker::new();
+                let unparker = parker.unparker().clone();
+                chairs.push(Chair {
+                    seat,
+                    deque,
+                    parker,
+                });
+                CachePadded::new(Seat::new(victim, unparker))
+            })
+            .collect();
+        let scheduler = Arc::new(Scheduler {
+            seats,
+            inbox: Inbox::new(),
+            idle: Idle::new(),
+            live: Live::new(workers),
+            driver,
+            settings,
+            closing: AtomicBool::new(false),
+            drained: AtomicBool::new(false),
+            exits: Exits::default(),
+        });
+        (scheduler, chairs)
+    }
+
+    /// The life of a worker thread.
+    pub(crate) fn work(self: &Arc<Self>, chair: Chair) {
+        self.settings.hooks.around(|| {
+            let chair = Worker::work(self.clone(), chair, true, || false);
+            self.leave(chair);
+        });
+    }
+
+    /// Drives the one seat of a current-thread runtime until `leave` says so.
+    pub(crate) fn drive(self: &Arc<Self>, chair: Chair, leave: impl FnMut() -> bool) -> Chair {
+        Worker::work(self.clone(), chair, false, leave)
+    }
+
+    /// Ends the sleep of the worker on this seat, whatever it sleeps for.
+    pub(crate) fn unpark(&self, seat: usize) {
+        match self.seats[seat].token.give() {
+            Knock::Nobody => {}
+            Knock::Parker => self.seats[seat].unparker.unpark(),
+            Knock::Poller => self.driver.notify(),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn spawn<F>(self: &Arc<Self>, future: F, origin: Origin) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let Spawned { job, owner, joiner } = task::new(future, origin, self);
+        with_here(self, |worker| {
+            if !self.live.insert(owner, &job, worker.map(Worker::seat)) {
+                drop(job);
+            } else if let Some(worker) = worker {
+                worker.submit(job);
+            } else {
+                self.submit_outside(job);
+            }
+        });
+        JoinHandle::new(joiner)
+    }
+
+    #[inline]
+    fn workers(&self) -> usize {
+        self.seats.len()
+    }
+
+    /// S1 from any thread.
+    pub(crate) fn carry(&self, job: Job) {
+        if let Err(job) = self.submit_here(job) {
+            self.submit_outside(job);
+        }
+    }
+
+    /// A job in any queue, as far as can be seen from here.
+    fn any_job(&self) -> bool {
+        !self.inbox.is_empty() || self.seats.iter().any(|seat| !seat.victim.is_empty())
+    }
+
+    /// S1 from a thread that is no worker.
+    fn submit_outside(&self, job: Job) {
+        self.inbox.push(job);
+        if let Some(so_far) = BATCH.get() {
+            BATCH.set(Some(so_far + 1));
+            return;
+        }
+        self.submitted();
+        // After the fence in `submitted`; partner in `Scheduler::end`.
+        if self.drained.load(Ordering::Relaxed) {
+            self.abandon_inbox();
+        }
+    }
+
+    /// S2, S3 and, if need be, W1 and W2.
+    #[inline]
+    fn submitted(&self) {
+        if let Some(claimed) = self.idle.submitted(self.workers()) {
+            self.wake(claimed);
+        }
+    }
+
+    /// S2 and S3 for so many jobs.
+    fn wake_many(&self, jobs: usize) {
+        for n in 0..jobs.min(self.workers()) {
+            let claimed = match n {
+                0 => self.idle.submitted(self.workers()),
+                _ => self.idle.claim_one_more(self.workers()),
+            };
+            match claimed {
+                Some(claimed) => self.wake(claimed),
+                None if n > 0 => return,
+                None => {}
+            }
+        }
+    }
+
+    /// W2.
+    #[cold]
+    fn wake(&self, claimed: Claimed) {
+        if claimed.first {
+            self.driver.workers_wake();
+        }
+        self.unpark(claimed.seat);
+    }
+
+    /// F1 and F2.
+    fn found(&self, searching: Searching) {
+        if let Some(claimed) = self
+            .idle
+            .found(searching, self.workers(), || self.any_job())
+        {
+            self.wake(claimed);
+        }
+    }
+
+    /// How many tasks are not done.
+    pub(crate) fn living(&self) -> usize {
+        self.live.len()
+    }
+}
+
+// SAFETY: `live` keeps the owner's reference from `spawn` until `release`, which leaves it to the caller. The `Arc`:
+// a task that is not done is in `live`, and whoever holds the last `Arc` has seen `live` closed and empty: a worker
+// thread and a current-thread runtime hold theirs until `end` has returned.
+unsafe impl Schedule for Scheduler {
+    #[inline]
+    fn submit_here(&self, job: Job) -> Result<(), Job> {
+        with_here(self, |worker| match worker {
+            Some(worker) => {
+                worker.submit(job);
+                Ok(())
+            }
+            None => Err(job),
+        })
+    }
+
+    fn submit(self: &Arc<Self>, job: Job) {
+        self.submit_outside(job);
+    }
+
+    #[inline]
+    fn release(&self, key: u64) {
+        self.live.remove(key);
+    }
+}
+
+impl Crew for Scheduler {
+    fn awake(&self) -> usize {
+        self.workers().saturating_sub(self.idle.asleep())
+    }
+
+    fn batch(&self, work: &mut dyn FnMut()) {
+        let outer = BATCH.replace(Some(0));
+        work();
+        let made = BATCH.replace(outer).unwrap_or(0);
+        self.wake_many(made);
+    }
+
+    fn wake_one(&self) {
+        if let Some(claimed) = self.idle.claim_one_more(self.workers()) {
+            self.wake(claimed);
+        }
+    }
+
+    fn sample(&self) -> bool {
+        let mut any_stuck = false;
+        let mut work_waits = false;
+        for (worker, seat) in self.seats.iter().enumerate() {
+            let Some(stuck) = seat.look(self.settings.stall_threshold) else {
+                continue;
+            };
+            any_stuck = true;
+            work_waits |= seat.has_more();
+            if stuck.report {
+                (self.settings.on_stall)(&StallReport {
+                    task: self.live.describe(stuck.key),
+                    worker,
+                    duration: stuck.for_at_least,
+                });
+            }
+        }
+        if work_waits {
+            self.wake_one();
+        }
+        any_stuck
+    }
+}

@@ -1,0 +1,127 @@
+//! What a worker thread sits on, as the others see it.
+//!
+//! | field     | who may touch it                                                                                |
+//! |-----------|-------------------------------------------------------------------------------------------------|
+//! | `next`    | its worker; a thief, while `polls` stands still (see [`Seat::overdue`])                         |
+//! | `victim`  | thieves                                                                                         |
+//! | `token`   | its worker announces and retracts, whoever claimed it from the sleepers gives                   |
+//! | `polls`   | its worker writes, all read: a number that tells a long poll by standing still, nothing else    |
+//! | `running` | its worker writes, the guard reads: the key of the task in hand, for a report                   |
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crossbeam_utils::sync::Unparker;
+use parking_lot::Mutex;
+
+use super::queues::Victim;
+use crate::job::JobSlot;
+use crate::park::Token;
+
+/// `running` of a worker that has no job.
+pub(crate) const NO_JOB: u64 = u64::MAX;
+
+pub(crate) struct Seat {
+    pub(super) next: JobSlot,
+    pub(super) victim: Victim,
+    pub(super) token: Token,
+    pub(super) unparker: Unparker,
+    polls: AtomicU64,
+    running: AtomicU64,
+    /// The poll count for which the guard says that it has lasted too long.
+    overdue: AtomicU64,
+    sample: Mutex<Sample>,
+}
+
+/// What the guard saw when it last looked.
+struct Sample {
+    polls: u64,
+    since: std::time::Instant,
+    reported: bool,
+}
+
+/// A poll that lasts.
+pub(crate) struct Stuck {
+    /// The key of its task; 0 for what is no task.
+    pub(crate) key: u64,
+    pub(crate) for_at_least: std::time::Duration,
+    /// It has passed the threshold, and was not reported before.
+    pub(crate) report: bool,
+}
+
+impl Seat {
+    pub(super) fn new(victim: Victim, unparker: Unparker) -> Seat {
+        Seat {
+            next: JobSlot::new(),
+            victim,
+            token: Token::new(),
+            unparker,
+            polls: AtomicU64::new(0),
+            running: AtomicU64::new(NO_JOB),
+            overdue: AtomicU64::new(u64::MAX),
+            sample: Mutex::new(Sample {
+                polls: 0,
+                since: std::time::Instant::now(),
+                reported: false,
+            }),
+        }
+    }
+
+    /// The worker takes a job in hand.
+    #[inline]
+    pub(super) fn starts(&self, key: u64) {
+        // Ordering: Relaxed: numbers that only tell; one writer, so no read-modify-write.
+        self.polls
+            .store(self.polls.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        self.running.store(key, Ordering::Relaxed);
+    }
+
+    /// The worker has run dry.
+    #[inline]
+    pub(super) fn stops(&self) {
+        self.running.store(NO_JOB, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(super) fn polls(&self) -> u64 {
+        self.polls.load(Ordering::Relaxed)
+    }
+
+    #[inline]
+    pub(super) fn is_running(&self) -> bool {
+        self.running.load(Ordering::Relaxed) != NO_JOB
+    }
+
+    /// May a thief take the next slot? Only behind a poll that the guard has seen last for a tick: a next slot that
+    /// is stolen earlier costs message passing a third of its speed (tokio#8065).
+    pub(super) fn overdue(&self) -> bool {
+        self.overdue.load(Ordering::Relaxed) == self.polls() && self.is_running()
+    }
+
+    /// True if a job waits behind the one in hand.
+    pub(super) fn has_more(&self) -> bool {
+        !self.victim.is_empty() || !self.next.is_empty()
+    }
+
+    /// The guard looks: has the poll under way been there at its last look, too?
+    pub(super) fn look(&self, threshold: std::time::Duration) -> Option<Stuck> {
+        let (polls, key) = (self.polls(), self.running.load(Ordering::Relaxed));
+        let mut sample = self.sample.lock();
+        if sample.polls != polls || key == NO_JOB {
+            *sample = Sample {
+                polls,
+                since: std::time::Instant::now(),
+                reported: false,
+            };
+            return None;
+        }
+        self.overdue.store(polls, Ordering::Relaxed);
+        let for_at_least = sample.since.elapsed();
+        let report = !sample.reported && for_at_least >= threshold;
+        sample.reported |= report;
+        Some(Stuck {
+            key,
+            for_at_least,
+            report,
+        })
+    }
+}

@@ -1,0 +1,400 @@
+//! A worker: takes jobs from its queues, steals from others, and sleeps when there are none.
+//!
+//! Where it looks, in this order: its next slot (at most [`NEXT_IN_A_ROW`] times while others wait), its deque, the
+//! injector, another seat's deque. Every so many jobs it looks into the injector and the poller first, so that neither
+//! starves behind a full deque.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use crossbeam_utils::sync::Parker;
+
+use super::idle::{Searching, Woken};
+use super::queues::Deque;
+use super::seat::Seat;
+use super::Scheduler;
+use crate::driver::Borrow;
+use crate::job::Job;
+use crate::park::Bed;
+use crate::sync_prim::Arc;
+
+/// Jobs from the next slot in a row while the deque waits. Two tasks that wake each other would else keep a third
+/// from running. Unit: jobs; as tokio's.
+const NEXT_IN_A_ROW: u32 = 3;
+
+/// Looks over all queues and the poller before sleep. Unit: rounds. Fewer: echo servers with few connections lose
+/// eagerness (a wake-up costs 10 to 30 us); more: processor time of an idle runtime.
+const SEARCH_ROUNDS: u32 = 3;
+
+/// How long a thief about to sleep watches a poll that has a job waiting in its next slot.
+const WATCH: Duration = Duration::from_micros(50);
+
+thread_local! {
+    /// The worker whose thread this is.
+    static HERE: RefCell<Option<Rc<Worker>>> = const { RefCell::new(None) };
+}
+
+pub(crate) struct Worker {
+    scheduler: Arc<Scheduler>,
+    seat: usize,
+    deque: Deque,
+    parker: Parker,
+    /// Jobs until the next look into the injector first.
+    until_inbox: Cell<u32>,
+    /// Jobs until the next look into the poller first.
+    until_poller: Cell<u32>,
+    /// Jobs from the next slot since the deque was last looked at.
+    streak: Cell<u32>,
+    random: Cell<u32>,
+    /// While a turn of the poller runs: the jobs that it has made so far.
+    batch: Cell<Option<usize>>,
+}
+
+/// What a worker's thread holds while it does not run: enough to make a [`Worker`].
+pub(crate) struct Chair {
+    pub(super) seat: usize,
+    pub(super) deque: Deque,
+    pub(super) parker: Parker,
+}
+
+impl Chair {
+    /// The number of its seat.
+    pub(crate) fn seat(&self) -> usize {
+        self.seat
+    }
+}
+
+/// Calls `f` with the worker of this thread, if it is one of this scheduler's.
+#[inline]
+pub(super) fn with_here<R>(scheduler: &Scheduler, f: impl FnOnce(Option<&Worker>) -> R) -> R {
+    let mut f = Some(f);
+    let answer = HERE.try_with(|here| {
+        let here = here.borrow();
+        let worker = here
+            .as_deref()
+            .filter(|w| std::ptr::eq(&*w.scheduler, scheduler));
+        f.take().map(|f| f(worker))
+    });
+    match (answer, f) {
+        (Ok(Some(answer)), _) => answer,
+        // The thread is ending: its variables are gone.
+        (_, Some(f)) => f(None),
+        _ => unreachable!("`f` is called once"),
+    }
+}
+
+/// Counts down; true once every `interval` calls.
+#[inline]
+fn is_due(countdown: &Cell<u32>, interval: u32) -> bool {
+    match countdown.get().checked_sub(1) {
+        Some(left) => {
+            countdown.set(left);
+            false
+        }
+        None => {
+            countdown.set(interval - 1);
+            true
+        }
+    }
+}
+
+/// Puts the thread's former worker back.
+struct Restore(Option<Rc<Worker>>);
+
+impl Drop for Restore {
+    fn drop(&mut self) {
+        HERE.set(self.0.take());
+    }
+}
+
+/// What the worker does next.
+enum Found {
+    Job(Job),
+    /// Nothing, but it woke: look at everything again.
+    Again,
+    Closed,
+}
+
+impl Worker {
+    /// Takes the chair, runs jobs until `leave` says so or, if it `ends_when_closed`, until the scheduler has shut
+    /// down and no job is left, and gives the chair back.
+    pub(super) fn work(
+        scheduler: Arc<Scheduler>,
+        chair: Chair,
+        ends_when_closed: bool,
+        mut leave: impl FnMut() -> bool,
+    ) -> Chair {
+        let worker = Rc::new(Worker {
+            scheduler,
+            seat: chair.seat,
+            deque: chair.deque,
+            parker: chair.parker,
+            until_inbox: Cell::new(0),
+            until_poller: Cell::new(0),
+            streak: Cell::new(0),
+            random: Cell::new(0x9E37_79B9 ^ (chair.seat as u32 + 1).wrapping_mul(0x85EB_CA6B)),
+            batch: Cell::new(None),
+        });
+        let restore = Restore(HERE.replace(Some(worker.clone())));
+        while !leave() {
+            let job = match worker.next_job() {
+                Some(job) => job,
+                None => match worker.find() {
+                    Found::Job(job) => job,
+                    Found::Closed if ends_when_closed => break,
+                    Found::Again | Found::Closed => continue,
+                },
+            };
+            worker.run(job);
+        }
+        worker.my_seat().stops();
+        drop(restore);
+        let worker = Rc::into_inner(worker).expect("only the thread's variable shared it");
+        Chair {
+            seat: worker.seat,
+            deque: worker.deque,
+            parker: worker.parker,
+        }
+    }
+
+    #[inline]
+    fn my_seat(&self) -> &Seat {
+        &self.scheduler.seats[self.seat]
+    }
+
+    pub(super) fn seat(&self) -> usize {
+        self.seat
+    }
+
+    #[inline]
+    fn run(&self, job: Job) {
+        self.my_seat().starts(job.key());
+        if let Some(again) = job.run() {
+            self.requeue(again);
+        }
+    }
+
+    /// A task that woke itself goes to the back.
+    #[inline]
+    fn requeue(&self, job: Job) {
+        let was_empty = self.deque.is_empty();
+        self.deque.push(job);
+        // A deque that was not empty had its submit; one that was is ours to run next, unless the next slot comes first.
+        if was_empty && !self.my_seat().next.is_empty() {
+            self.scheduler.submitted();
+        }
+    }
+
+    /// S1 on a worker's own thread.
+    #[inline]
+    pub(super) fn submit(&self, job: Job) {
+        if let Some(so_far) = self.batch.get() {
+            self.deque.push(job);
+            self.batch.set(Some(so_far + 1));
+        } else if let Some(displaced) = self.my_seat().next.put(job) {
+            self.deque.push(displaced);
+            self.scheduler.submitted();
+        }
+    }
+
+    /// The next job of this worker's own, or from outside.
+    #[inline]
+    fn next_job(&self) -> Option<Job> {
+        let settings = &self.scheduler.settings;
+        if is_due(&self.until_inbox, settings.global_queue_interval) {
+            if let Some(job) = self.scheduler.inbox.take_one() {
+                return Some(job);
+            }
+        }
+        if is_due(&self.until_poller, settings.event_interval) {
+            self.look_at_poller();
+        }
+        let next = &self.my_seat().next;
+        if self.streak.get() < NEXT_IN_A_ROW {
+            if let Some(job) = next.take() {
+                self.streak.set(self.streak.get() + 1);
+                return Some(job);
+            }
+        }
+        self.streak.set(0);
+        self.deque
+            .pop()
+            .or_else(|| next.take())
+            .or_else(|| self.scheduler.inbox.take_batch(&self.deque))
+    }
+
+    /// Runs a turn of the poller: the jobs it makes land in the deque. The answer is how many of them want another
+    /// worker than this one; [`Scheduler::wake_many`] must follow.
+    fn batch(&self, turn: impl FnOnce()) -> usize {
+        let was_empty = self.deque.is_empty();
+        let outer = self.batch.replace(Some(0));
+        turn();
+        let made = self.batch.replace(outer).unwrap_or(0);
+        made.saturating_sub(usize::from(was_empty))
+    }
+
+    fn look_at_poller(&self) {
+        let driver = &self.scheduler.driver;
+        if driver.lends() {
+            let for_others = self.batch(|| driver.look());
+            self.scheduler.wake_many(for_others);
+        }
+    }
+
+    /// The own queues are empty: look elsewhere, then sleep.
+    #[cold]
+    fn find(&self) -> Found {
+        self.my_seat().stops();
+        let scheduler = &*self.scheduler;
+        let mut searching = scheduler.idle.start_searching(scheduler.workers());
+        loop {
+            if let Some(job) = self.search(searching.is_some()) {
+                if let Some(searching) = searching {
+                    scheduler.found(searching);
+                }
+                return Found::Job(job);
+            }
+            if scheduler.is_closing() {
+                if let Some(searching) = searching {
+                    scheduler.found(searching);
+                }
+                return Found::Closed;
+            }
+            match self.sleep(searching) {
+                Woken::ByWaker(more) => searching = Some(more),
+                Woken::Alone { first } => {
+                    if first {
+                        scheduler.driver.workers_wake();
+                    }
+                    return Found::Again;
+                }
+            }
+        }
+    }
+
+    /// Looks everywhere a few times.
+    fn search(&self, steal: bool) -> Option<Job> {
+        let scheduler = &*self.scheduler;
+        for _ in 0..SEARCH_ROUNDS {
+            if let Some(job) = self.deque.pop() {
+                return Some(job);
+            }
+            if let Some(job) = scheduler.inbox.take_batch(&self.deque) {
+                return Some(job);
+            }
+            if steal {
+                if let Some(job) = self.steal() {
+                    return Some(job);
+                }
+            }
+            self.look_at_poller();
+            if let Some(job) = self.deque.pop() {
+                return Some(job);
+            }
+            if !steal {
+                return None;
+            }
+        }
+        self.watch_next_slots()
+    }
+
+    fn steal(&self) -> Option<Job> {
+        let seats = &self.scheduler.seats;
+        let first = self.random_below(seats.len());
+        for i in 0..seats.len() {
+            let at = (first + i) % seats.len();
+            if at == self.seat {
+                continue;
+            }
+            if let Some(job) = seats[at].victim.steal_half(&self.deque) {
+                return Some(job);
+            }
+            if seats[at].overdue() {
+                if let Some(job) = seats[at].next.take() {
+                    return Some(job);
+                }
+            }
+        }
+        None
+    }
+
+    /// About to sleep: does a job wait in a next slot behind a poll that lasts? Then nobody else would ever run it.
+    fn watch_next_slots(&self) -> Option<Job> {
+        let seats = &self.scheduler.seats;
+        let waits = |at: usize| at != self.seat && !seats[at].next.is_empty() && seats[at].is_running();
+        let at = (0..seats.len()).find(|at| waits(*at))?;
+        let (polls, since) = (seats[at].polls(), Instant::now());
+        while seats[at].polls() == polls && waits(at) && !self.scheduler.any_job() {
+            if since.elapsed() >= WATCH {
+                return seats[at].next.take();
+            }
+            for _ in 0..64 {
+                std::hint::spin_loop();
+            }
+        }
+        None
+    }
+
+    /// P1 to P4, and E1.
+    fn sleep(&self, searching: Option<Searching>) -> Woken {
+        let scheduler = &*self.scheduler;
+        let (driver, workers) = (&*scheduler.driver, scheduler.workers());
+        let bed = self.find_bed();
+        let may_sleep = scheduler.idle.prepare_sleep(
+            self.seat,
+            workers,
+            searching,
+            bed == Bed::Poller,
+            || scheduler.any_job() || scheduler.is_closing(),
+        );
+        if let Err(woken) = may_sleep {
+            if bed == Bed::Poller {
+                driver.hand_back();
+            }
+            return woken;
+        }
+        let mut for_others = 0;
+        if self.my_seat().token.announce(bed) {
+            scheduler.settings.hooks.park();
+            match bed {
+                Bed::Poller => for_others = self.batch(|| driver.wait(None)),
+                Bed::Parker => self.parker.park(),
+            }
+            // A token that came is for this wake-up, whatever else ended the sleep.
+            let _ = self.my_seat().token.retract();
+            scheduler.settings.hooks.unpark();
+        } else if bed == Bed::Poller {
+            driver.hand_back();
+        }
+        let woken = scheduler.idle.end_sleep(self.seat, workers);
+        // Not before: it might wake ourselves.
+        scheduler.wake_many(for_others);
+        woken
+    }
+
+    /// In the poller if nobody waits there.
+    fn find_bed(&self) -> Bed {
+        if !self.scheduler.driver.lends() {
+            return Bed::Parker;
+        }
+        loop {
+            match self.scheduler.driver.borrow() {
+                Borrow::Mine => return Bed::Poller,
+                Borrow::Attended => return Bed::Parker,
+                // A turn that does not wait is short, and its worker may not wait in the poller after it.
+                Borrow::Busy => std::thread::yield_now(),
+            }
+        }
+    }
+
+    /// Xorshift: cheap, and good enough to spread thieves.
+    fn random_below(&self, n: usize) -> usize {
+        let mut x = self.random.get();
+        x ^= x << 13;
+        x ^= x >> 17;
+        x ^= x << 5;
+        self.random.set(x);
+        x as usize % n
+    }
+}

@@ -1,0 +1,99 @@
+//! Atomics, locks and cells: std's and parking_lot's, or loom's when a model runs.
+//!
+//! This is the only file that names `cfg(filch_loom)`. Under that cfg, [`ordering`], [`store_load_fence`] and
+//! [`keep`] weaken the place named by the variable `FILCH_WEAKEN`, so that a model can be shown to notice.
+
+#[cfg(not(filch_loom))]
+mod imp {
+    pub(crate) use parking_lot::Mutex;
+    pub(crate) use std::sync::Arc;
+    pub(crate) use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering, fence};
+
+    /// `std::cell::UnsafeCell` with loom's interface.
+    #[derive(Debug)]
+    pub(crate) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
+
+    impl<T> UnsafeCell<T> {
+        pub(crate) const fn new(value: T) -> Self {
+            UnsafeCell(std::cell::UnsafeCell::new(value))
+        }
+        #[inline(always)]
+        pub(crate) fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
+            f(self.0.get())
+        }
+    }
+
+    /// The ordering as given: `label` matters to models only.
+    #[inline(always)]
+    pub(crate) const fn ordering(_label: &str, strong: Ordering) -> Ordering {
+        strong
+    }
+
+    /// Keeps every load after it behind every store before it, in one order with all other such fences.
+    #[inline(always)]
+    pub(crate) fn store_load_fence(_label: &str) {
+        fence(Ordering::SeqCst);
+    }
+
+    /// True: the step is taken. A model may leave it out.
+    #[inline(always)]
+    pub(crate) const fn keep(_label: &str) -> bool {
+        true
+    }
+}
+
+#[cfg(filch_loom)]
+mod imp {
+    pub(crate) use loom::cell::UnsafeCell;
+    pub(crate) use loom::sync::Arc;
+    pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicUsize, Ordering, fence};
+
+    /// loom's mutex with parking_lot's interface.
+    #[derive(Debug)]
+    pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);
+
+    impl<T> Mutex<T> {
+        pub(crate) fn new(value: T) -> Self {
+            Mutex(loom::sync::Mutex::new(value))
+        }
+        pub(crate) fn lock(&self) -> loom::sync::MutexGuard<'_, T> {
+            self.0.lock().expect("models do not panic under a lock")
+        }
+        pub(crate) fn try_lock(&self) -> Option<loom::sync::MutexGuard<'_, T>> {
+            self.0.try_lock().ok()
+        }
+    }
+
+    impl<T: Default> Default for Mutex<T> {
+        fn default() -> Self {
+            Mutex::new(T::default())
+        }
+    }
+
+    fn weakened(label: &str) -> bool {
+        std::env::var("FILCH_WEAKEN").is_ok_and(|name| name == label)
+    }
+
+    /// `strong`, or `Relaxed` where `FILCH_WEAKEN` names this place.
+    pub(crate) fn ordering(label: &str, strong: Ordering) -> Ordering {
+        if weakened(label) {
+            Ordering::Relaxed
+        } else {
+            strong
+        }
+    }
+
+    /// A sequentially consistent fence, or nothing where `FILCH_WEAKEN` names this place.
+    pub(crate) fn store_load_fence(label: &str) {
+        if !weakened(label) {
+            fence(Ordering::SeqCst);
+        }
+    }
+
+    /// True unless `FILCH_WEAKEN` names this step.
+    pub(crate) fn keep(label: &str) -> bool {
+        !weakened(label)
+    }
+}
+
+pub(crate) use imp::*;

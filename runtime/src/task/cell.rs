@@ -1,0 +1,220 @@
+//! The memory of a task: one allocation, its state, and who may touch what.
+//!
+//! | field       | who may touch it                                  | from which edge to which                     |
+//! |-------------|---------------------------------------------------|----------------------------------------------|
+//! | `head`      | anyone, to read; `key` is written once            | written before the first job is made         |
+//! | `state`     | anyone                                            | always                                       |
+//! | `origin`    | anyone, to read                                   | written at spawn                             |
+//! | `joiner`    | anyone: it has its own lock                       | always                                       |
+//! | `scheduler` | whoever holds a job, or is between start and release | spawn .. release: the scheduler lives so long |
+//! | `stage`     | the runner                                        | start .. pause or finish                     |
+//! |             | the join side                                     | finish saw JOIN_INTEREST .. it reads or drops |
+
+use std::future::Future;
+use std::mem::MaybeUninit;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr::NonNull;
+
+use super::poll;
+use super::state::State;
+use crate::error::Cause;
+use crate::job::{Job, JobHead, JobVtable, Schedule};
+use crate::origin::Origin;
+use crate::promise::callbacks::Callbacks;
+use crate::sync_prim::{Arc, UnsafeCell};
+
+/// What every task begins with, whatever its future.
+#[repr(C)]
+pub(super) struct Header {
+    pub(super) head: JobHead,
+    pub(super) state: State,
+    pub(super) origin: Origin,
+    /// The done-callback of the join handle.
+    pub(super) joiner: Callbacks,
+}
+
+/// What depends on the future's type. The first field makes a pointer to it a pointer to a [`JobVtable`].
+#[repr(C)]
+pub(super) struct Vtable {
+    job: JobVtable,
+    submit: unsafe fn(NonNull<Header>, Job),
+    take_outcome: unsafe fn(NonNull<Header>, *mut ()),
+    drop_outcome: unsafe fn(NonNull<Header>),
+    free: unsafe fn(NonNull<Header>),
+}
+
+#[repr(C)]
+pub(super) struct Cell<F: Future, S> {
+    pub(super) header: Header,
+    scheduler: *const S,
+    stage: UnsafeCell<Stage<F>>,
+}
+
+pub(super) enum Stage<F: Future> {
+    Running(F),
+    Finished(Result<F::Output, Cause>),
+    Gone,
+}
+
+impl<F, S> Cell<F, S>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+    S: Schedule,
+{
+    const VTABLE: Vtable = Vtable {
+        job: JobVtable {
+            run: poll::run::<F, S>,
+            abandon: poll::abandon::<F, S>,
+        },
+        submit: Self::submit,
+        take_outcome: Self::take_outcome,
+        drop_outcome: Self::drop_outcome,
+        free: Self::free,
+    };
+
+    /// A new task, queued, with the references of its owner and of its join handle.
+    #[inline]
+    pub(super) fn boxed(future: F, origin: Origin, scheduler: &Arc<S>) -> NonNull<Header> {
+        let vtable: *const Vtable = const { &Self::VTABLE };
+        let cell = Box::new(Cell {
+            header: Header {
+                head: JobHead {
+                    vtable: vtable.cast(),
+                    key: 0,
+                },
+                state: State::spawned(),
+                origin,
+                joiner: Callbacks::new(),
+            },
+            scheduler: Arc::as_ptr(scheduler),
+            stage: UnsafeCell::new(Stage::Running(future)),
+        });
+        NonNull::from(Box::leak(cell)).cast()
+    }
+
+    /// # Safety
+    /// `header` begins a live `Cell<F, S>`.
+    #[inline]
+    pub(super) unsafe fn of<'a>(header: NonNull<Header>) -> &'a Self {
+        // SAFETY: the caller's promise. All fields that change are atomics, locks or `UnsafeCell`.
+        unsafe { header.cast::<Self>().as_ref() }
+    }
+
+    /// The scheduler.
+    ///
+    /// # Safety
+    /// The task has not been released yet.
+    #[inline]
+    pub(super) unsafe fn scheduler(&self) -> &S {
+        // SAFETY: `Schedule` promises that the `Arc` behind this pointer lives until the task is released.
+        unsafe { &*self.scheduler }
+    }
+
+    /// Runs `f` with the stage.
+    ///
+    /// # Safety
+    /// The caller has the stage by the table above, and `f` does not come back here.
+    #[inline]
+    pub(super) unsafe fn with_stage<R>(&self, f: impl FnOnce(&mut Stage<F>) -> R) -> R {
+        // SAFETY: alone, by the caller's promise; alive, since `self` is.
+        self.stage.with_mut(|stage| f(unsafe { &mut *stage }))
+    }
+
+    unsafe fn submit(header: NonNull<Header>, job: Job) {
+        // SAFETY: `header` is live (the caller holds a job, so the task is not done, so its owner holds it).
+        let cell = unsafe { Self::of(header) };
+        // SAFETY: the task is not released while a job exists.
+        let Err(job) = (unsafe { cell.scheduler().submit_here(job) }) else {
+            return;
+        };
+        // A foreign thread: once the job is in the queue the task may finish and the scheduler end, so we keep it.
+        // SAFETY: the pointer came from an `Arc`, alive as above; the count that we add here is ours.
+        let scheduler = unsafe {
+            Arc::increment_strong_count(cell.scheduler);
+            Arc::from_raw(cell.scheduler)
+        };
+        S::submit(&scheduler, job);
+    }
+
+    unsafe fn take_outcome(header: NonNull<Header>, out: *mut ()) {
+        // SAFETY: live, and the join side has the stage: the caller saw DONE.
+        let stage = unsafe {
+            Self::of(header).with_stage(|stage| std::mem::replace(stage, Stage::Gone))
+        };
+        let outcome = match stage {
+            Stage::Finished(outcome) => Some(outcome),
+            Stage::Running(_) | Stage::Gone => None,
+        };
+        // SAFETY: the caller's `out` points at a `MaybeUninit` of just this type.
+        unsafe { out.cast::<Option<Result<F::Output, Cause>>>().write(outcome) }
+    }
+
+    unsafe fn drop_outcome(header: NonNull<Header>) {
+        // SAFETY: live, and the caller has the stage.
+        let stage = unsafe {
+            Self::of(header).with_stage(|stage| std::mem::replace(stage, Stage::Gone))
+        };
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(stage)));
+    }
+
+    unsafe fn free(header: NonNull<Header>) {
+        // SAFETY: the last reference is gone; `boxed` leaked this box.
+        drop(unsafe { Box::from_raw(header.cast::<Self>().as_ptr()) });
+    }
+}
+
+/// Calls that need no type. For each: `header` begins a live cell.
+impl Header {
+    #[inline]
+    unsafe fn vtable(header: NonNull<Header>) -> &'static Vtable {
+        // SAFETY: live; `boxed` made this pointer from a whole `Vtable`, which is a constant.
+        unsafe { &*header.as_ref().head.vtable.cast::<Vtable>() }
+    }
+
+    /// Queues the job of this task.
+    ///
+    /// # Safety
+    /// `job` is the task's own.
+    #[inline]
+    pub(super) unsafe fn submit(header: NonNull<Header>, job: Job) {
+        // SAFETY: live: the caller holds its job.
+        unsafe { (Self::vtable(header).submit)(header, job) }
+    }
+
+    /// Takes the outcome; none if it was taken before.
+    ///
+    /// # Safety
+    /// The caller is the join side, saw DONE, and `T` is the output of the task's future.
+    #[inline]
+    pub(super) unsafe fn take_outcome<T>(header: NonNull<Header>) -> Option<Result<T, Cause>> {
+        let mut out = MaybeUninit::<Option<Result<T, Cause>>>::uninit();
+        // SAFETY: the caller's promise; the call writes `out`.
+        unsafe {
+            (Self::vtable(header).take_outcome)(header, out.as_mut_ptr().cast());
+            out.assume_init()
+        }
+    }
+
+    /// Drops the outcome; a panic of its drop ends here.
+    ///
+    /// # Safety
+    /// The caller has the stage of a finished task.
+    pub(super) unsafe fn drop_outcome(header: NonNull<Header>) {
+        // SAFETY: the caller's promise.
+        unsafe { (Self::vtable(header).drop_outcome)(header) }
+    }
+
+    /// Gives a reference back; the last one frees the memory.
+    ///
+    /// # Safety
+    /// The caller has a reference, and forgets it.
+    #[inline]
+    pub(super) unsafe fn drop_ref(header: NonNull<Header>) {
+        // SAFETY: the reference keeps it alive until here.
+        if unsafe { header.as_ref() }.state.drop_ref() {
+            // SAFETY: that was the last one.
+            unsafe { (Self::vtable(header).free)(header) }
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! The handles of a task: its owner's, and one for whoever may abort it.
+
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::ptr::NonNull;
+use std::task::Waker;
+
+use super::cell::{Cell, Header};
+use super::state::Forget;
+use super::waker;
+use crate::error::JoinError;
+use crate::job::{Job, Schedule};
+use crate::origin::{Id, Origin};
+use crate::promise::callbacks::Key;
+use crate::sync_prim::Arc;
+
+/// A counted reference to a task, whatever its future.
+pub(crate) struct Task(NonNull<Header>);
+
+// SAFETY: what a `Task` reaches is atomics, a lock, and constants; the future and the outcome are reached only by
+// the runner and the join side, and both are `Send` by the bounds of `spawn`.
+unsafe impl Send for Task {}
+// SAFETY: as above: every method that takes `&self` works on atomics and the lock.
+unsafe impl Sync for Task {}
+
+/// A new task: not yet in any queue.
+pub(crate) struct Spawned<T> {
+    pub(crate) job: Job,
+    pub(crate) owner: Task,
+    pub(crate) joiner: Joiner<T>,
+}
+
+/// A joiner is the only one who registers a callback with its task.
+const JOINER: Key = 0;
+
+/// Makes a task for `future`.
+#[inline]
+pub(crate) fn new<F, S>(future: F, origin: Origin, scheduler: &Arc<S>) -> Spawned<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+    S: Schedule,
+{
+    let header = Cell::boxed(future, origin, scheduler);
+    Spawned {
+        // SAFETY: the cell is new and queued by birth, so this is its one job; the two references are those that a
+        // new cell counts.
+        job: unsafe { Job::new(header.cast()) },
+        owner: Task(header),
+        joiner: Joiner {
+            task: Some(Task(header)),
+            output: PhantomData,
+        },
+    }
+}
+
+impl Task {
+    #[inline]
+    fn header(&self) -> &Header {
+        // SAFETY: our reference keeps it alive.
+        unsafe { self.0.as_ref() }
+    }
+
+    pub(crate) fn origin(&self) -> &Origin {
+        &self.header().origin
+    }
+
+    /// Writes where the owner keeps this task. Only before the job of a new task is given away.
+    #[inline]
+    pub(crate) fn set_key(&mut self, key: u64, _unshared: &Job) {
+        // SAFETY: nobody reads the key before the job is submitted, and its only job is still in our caller's hand.
+        unsafe { (&raw mut (*self.0.as_ptr()).head.key).write(key) }
+    }
+
+    /// Lets go without giving the reference back: whoever called `Schedule::release` does.
+    #[inline]
+    pub(crate) fn let_go(self) {
+        std::mem::forget(self);
+    }
+
+    /// Asks the task to stop: its future is dropped instead of polled again.
+    pub(crate) fn abort(&self) {
+        // SAFETY: our reference keeps it alive.
+        unsafe { waker::schedule(self.0, |header| header.state.cancel()) }
+    }
+
+    pub(crate) fn is_done(&self) -> bool {
+        self.header().state.is_done()
+    }
+}
+
+/// The join side of a task whose output is `T`: its one taker.
+pub(crate) struct Joiner<T> {
+    /// None only while it is dropped.
+    task: Option<Task>,
+    /// Gives out a `T` once, by value: to be sent and shared it takes a `T` that can be sent.
+    output: PhantomData<std::sync::Mutex<T>>,
+}
+
+impl<T> Joiner<T> {
+    pub(crate) fn task(&self) -> &Task {
+        self.task.as_ref().expect("here until dropped")
+    }
+
+    /// Has the waker woken when the task is done. False if it is done already.
+    pub(crate) fn wait(&self, waker: &Waker) -> bool {
+        let task = self.task();
+        if task.is_done() {
+            return false;
+        }
+        task.header().joiner.wait(JOINER, waker);
+        // After the waker, not before: a finish in between has looked for a waker already.
+        !task.header().state.join_waits()
+    }
+
+    /// Takes the outcome of a task that is done; none if it was taken before.
+    #[inline]
+    pub(crate) fn take_outcome(&mut self) -> Option<Result<T, JoinError>> {
+        let task = self.task();
+        assert!(task.is_done(), "the outcome of a task that is not done");
+        // SAFETY: this is the one joiner of a task with output `T`, by `new`, and we have it by `&mut`; DONE with its
+        // JOIN_INTEREST makes the stage ours.
+        let outcome = unsafe { Header::take_outcome::<T>(task.0) }?;
+        Some(outcome.map_err(|cause| JoinError::new(task.origin(), cause)))
+    }
+}
+
+impl<T> Drop for Joiner<T> {
+    /// The outcome is dropped by whoever comes last, the joiner or the task.
+    #[inline]
+    fn drop(&mut self) {
+        let Some(task) = self.task.take() else { return };
+        let state = &task.header().state;
+        if state.forget_join_fast() {
+            return task.let_go();
+        }
+        match state.forget_join() {
+            // SAFETY: the task is done and JOIN_INTEREST was ours, so the stage is.
+            Forget::DropOutcome => unsafe { Header::drop_outcome(task.0) },
+            Forget::DropWaker => drop(task.header().joiner.remove(JOINER)),
+            Forget::Nothing => {}
+        }
+    }
+}
+
+impl Clone for Task {
+    fn clone(&self) -> Task {
+        self.header().state.add_ref();
+        Task(self.0)
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        // SAFETY: our reference, given back once.
+        unsafe { Header::drop_ref(self.0) }
+    }
+}
+
+/// Aborts a task from anywhere, and outlives it.
+///
+/// # Source
+/// `tokio::task::AbortHandle`.
+///
+/// # Examples
+/// ```
+/// # filch::block_on(async {
+/// let task = filch::spawn(std::future::pending::<()>());
+/// let handle = task.abort_handle();
+/// handle.abort();
+/// assert!(task.await.unwrap_err().is_cancelled());
+/// assert!(handle.is_finished());
+/// # });
+/// ```
+#[derive(Clone)]
+pub struct AbortHandle(pub(crate) Task);
+
+impl AbortHandle {
+    /// Asks the task to stop. Its future is dropped at its next wake-up, which comes at once, on a worker; a poll
+    /// under way ends first. A task that is done stays as it is.
+    pub fn abort(&self) {
+        self.0.abort();
+    }
+
+    /// True once the task is done: its future is dropped and its outcome, if anybody wants it, is in place.
+    pub fn is_finished(&self) -> bool {
+        self.0.is_done()
+    }
+
+    /// The task's id.
+    pub fn id(&self) -> Id {
+        self.0.origin().id
+    }
+}
+
+impl fmt::Debug for AbortHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AbortHandle")
+            .field("id", &self.id())
+            .finish()
+    }
+}

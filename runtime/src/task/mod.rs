@@ -1,0 +1,16 @@
+//! A task: a future, the word that says what it is doing, and the references to it, in one allocation.
+//!
+//! Its life: [`new`] makes it queued and hands out one [`Job`](crate::job::Job); a worker runs the job
+//! ([`poll`](self::poll)), which leaves it idle, queued again or done; its waker makes the next job. Read
+//! [`state`] first: everything else follows from its table.
+
+mod cell;
+mod handles;
+#[cfg(all(test, filch_loom))]
+mod model;
+mod poll;
+mod state;
+mod waker;
+
+pub use handles::AbortHandle;
+pub(crate) use handles::{Joiner, Spawned, Task, new};

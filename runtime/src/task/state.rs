@@ -1,0 +1,206 @@
+//! The state word of a task: its phase, its flags, and how many hold it.
+//!
+//! | phase         | SCHEDULED | RUNNING | DONE | a Job exists       | the future belongs to   |
+//! |---------------|-----------|---------|------|--------------------|-------------------------|
+//! | idle          | 0         | 0       | 0    | no                 | nobody                  |
+//! | queued        | 1         | 0       | 0    | yes, in a queue    | nobody                  |
+//! | running       | 0         | 1       | 0    | no                 | the runner              |
+//! | running+woken | 1         | 1       | 0    | the runner owes it | the runner              |
+//! | done          | ignored   | 0       | 1    | no                 | nobody: it is dropped   |
+//!
+//! Edges: spawn -> queued; `start`: queued -> running; `pause`: running -> idle, running+woken -> queued;
+//! `finish`: running* -> done; `wake`: idle -> queued, running -> running+woken; on queued no bit changes, yet it is
+//! a Release write: the coming poll must see what the waker wrote. `cancel` is a wake that leaves CANCEL behind;
+//! `start` looks at it. No other edge exists.
+//!
+//! The job itself holds no reference: a task that is not done is held by its owner (the set of living tasks), and
+//! only `finish`, which needs the job, makes the owner let go.
+//!
+//! | flag          | who sets it                 | who clears it          | what it decides                                  |
+//! |---------------|-----------------------------|------------------------|--------------------------------------------------|
+//! | JOIN_INTEREST | spawn                       | the join handle's drop | who drops the outcome: the later of drop, finish |
+//! | JOIN_WAITING  | the join handle, with waker | nobody                 | whether `finish` looks for a waker               |
+//!
+//! Models: the tests of `task::model`.
+
+use crate::sync_prim::{AtomicUsize, Ordering, fence, ordering};
+
+const SCHEDULED: usize = 1;
+const RUNNING: usize = 1 << 1;
+const DONE: usize = 1 << 2;
+const CANCEL: usize = 1 << 3;
+const JOIN_INTEREST: usize = 1 << 4;
+const JOIN_WAITING: usize = 1 << 5;
+const REF: usize = 1 << 6;
+
+/// Spawned: queued, held by its owner and by its join handle.
+const SPAWNED: usize = SCHEDULED | JOIN_INTEREST | 2 * REF;
+
+pub(super) struct State(AtomicUsize);
+
+#[must_use = "the future must be polled or dropped"]
+#[derive(Debug, PartialEq)]
+pub(super) enum Start {
+    Poll,
+    Cancel,
+}
+
+#[must_use = "`Requeue` without queueing loses the task"]
+#[derive(Debug, PartialEq)]
+pub(super) enum Pause {
+    Idle,
+    Requeue,
+}
+
+#[must_use = "`Queue` without queueing loses the task"]
+#[derive(Debug, PartialEq)]
+pub(super) enum Wake {
+    Queue,
+    Nothing,
+}
+
+#[must_use = "the outcome must be dropped, or the join handle woken"]
+#[derive(Debug, PartialEq)]
+pub(super) enum Finish {
+    DropOutcome,
+    WakeJoiner,
+    Nothing,
+}
+
+#[must_use = "what the join side owned is left to the caller"]
+#[derive(Debug, PartialEq)]
+pub(super) enum Forget {
+    DropOutcome,
+    DropWaker,
+    Nothing,
+}
+
+impl State {
+    pub(super) fn spawned() -> State {
+        State(AtomicUsize::new(SPAWNED))
+    }
+
+    /// Queued -> running, by whoever holds the job.
+    #[inline]
+    pub(super) fn start(&self) -> Start {
+        // Ordering: Acquire <- the Release in `wake`: the poll sees what the waker wrote; and <- the Release in
+        // `pause`: it sees the future as the last runner left it. Release: nothing; the word's own order is enough.
+        let before = self
+            .0
+            .fetch_add(RUNNING - SCHEDULED, ordering("task_start", Ordering::Acquire));
+        debug_assert_eq!(before & (SCHEDULED | RUNNING | DONE), SCHEDULED, "a job of a task that is not queued");
+        if before & CANCEL == 0 { Start::Poll } else { Start::Cancel }
+    }
+
+    /// Running -> idle, or queued if it was woken meanwhile.
+    #[inline]
+    pub(super) fn pause(&self) -> Pause {
+        // Ordering: Release -> the Acquire in `start`: the next runner sees the future as we leave it.
+        let before = self
+            .0
+            .fetch_sub(RUNNING, ordering("task_pause", Ordering::Release));
+        if before & SCHEDULED == 0 { Pause::Idle } else { Pause::Requeue }
+    }
+
+    /// Running -> done; the outcome is in place.
+    #[inline]
+    pub(super) fn finish(&self) -> Finish {
+        // Ordering: AcqRel. Release -> the Acquire in `is_done`, `join_waits` and `forget_join`: who sees DONE sees
+        // the outcome. Acquire <- the Release in `join_waits` and `forget_join`: what the join side wrote is whole.
+        let before = self
+            .0
+            .fetch_xor(RUNNING | DONE, ordering("task_finish", Ordering::AcqRel));
+        if before & JOIN_INTEREST == 0 {
+            Finish::DropOutcome
+        } else if before & JOIN_WAITING != 0 {
+            Finish::WakeJoiner
+        } else {
+            Finish::Nothing
+        }
+    }
+
+    #[inline]
+    pub(super) fn wake(&self) -> Wake {
+        self.schedule(SCHEDULED)
+    }
+
+    /// Asks the task to stop at its next poll, which comes at once.
+    pub(super) fn cancel(&self) -> Wake {
+        self.schedule(SCHEDULED | CANCEL)
+    }
+
+    #[inline]
+    fn schedule(&self, bits: usize) -> Wake {
+        // Ordering: Release -> the Acquire in `start`. Acquire <- the Release in `pause`, for the job made here
+        // may be run by this thread, and `start` of a queued task needs no other partner.
+        let before = self.0.fetch_or(bits, ordering("task_wake", Ordering::AcqRel));
+        if before & (SCHEDULED | RUNNING | DONE) == 0 { Wake::Queue } else { Wake::Nothing }
+    }
+
+    #[inline]
+    pub(super) fn is_done(&self) -> bool {
+        // Ordering: Acquire <- the Release in `finish`: the outcome is in place.
+        self.0.load(ordering("task_is_done", Ordering::Acquire)) & DONE != 0
+    }
+
+    /// The join side has left a waker. True if the task is done, so that it may never be woken.
+    pub(super) fn join_waits(&self) -> bool {
+        // Ordering: AcqRel, partner `finish`: either it sees JOIN_WAITING and the waker, or we see DONE and the outcome.
+        let before = self
+            .0
+            .fetch_or(JOIN_WAITING, ordering("task_join_waits", Ordering::AcqRel));
+        before & DONE != 0
+    }
+
+    /// The join handle goes before anything happened: one step for both its flag and its reference.
+    #[inline]
+    pub(super) fn forget_join_fast(&self) -> bool {
+        // Ordering: Release, as in `drop_ref`; Relaxed on failure: nothing is learned.
+        self.0
+            .compare_exchange(
+                SPAWNED,
+                SPAWNED - JOIN_INTEREST - REF,
+                Ordering::Release,
+                Ordering::Relaxed,
+            )
+            .is_ok()
+    }
+
+    /// The join handle goes.
+    pub(super) fn forget_join(&self) -> Forget {
+        // Ordering: AcqRel, partner `finish`: whichever comes second owns the outcome, and sees it whole.
+        let before = self.0.fetch_and(
+            !JOIN_INTEREST,
+            ordering("task_forget_join", Ordering::AcqRel),
+        );
+        if before & DONE != 0 {
+            Forget::DropOutcome
+        } else if before & JOIN_WAITING != 0 {
+            Forget::DropWaker
+        } else {
+            Forget::Nothing
+        }
+    }
+
+    #[inline]
+    pub(super) fn add_ref(&self) {
+        // Ordering: Relaxed: the caller holds a reference already, so nothing is published here.
+        let before = self.0.fetch_add(REF, Ordering::Relaxed);
+        // A count that could run over within one `isize` is a leak in a loop; going on would free living memory.
+        if before > isize::MAX as usize {
+            std::process::abort();
+        }
+    }
+
+    /// True if that was the last reference.
+    #[inline]
+    #[must_use = "the last one frees the memory"]
+    pub(super) fn drop_ref(&self) -> bool {
+        // Ordering: Release -> the Acquire below, so that whatever any holder did is over when the memory goes.
+        if self.0.fetch_sub(REF, ordering("task_drop_ref", Ordering::Release)) / REF != 1 {
+            return false;
+        }
+        fence(Ordering::Acquire);
+        true
+    }
+}

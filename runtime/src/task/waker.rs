@@ -1,0 +1,81 @@
+//! The waker of a task: a counted pointer to its cell.
+
+use std::mem::ManuallyDrop;
+use std::ops::Deref;
+use std::ptr::NonNull;
+use std::task::{RawWaker, RawWakerVTable, Waker};
+
+use super::cell::Header;
+use super::state::Wake;
+use crate::job::Job;
+
+static VTABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake_by_ref, drop_waker);
+
+/// A waker without a reference of its own, for the time of one poll.
+pub(super) struct Borrowed(ManuallyDrop<Waker>);
+
+impl Deref for Borrowed {
+    type Target = Waker;
+    #[inline]
+    fn deref(&self) -> &Waker {
+        &self.0
+    }
+}
+
+/// The waker that a poll is given: the runner's hold on the task stands for its reference.
+#[inline]
+pub(super) fn borrowed(header: NonNull<Header>) -> Borrowed {
+    // SAFETY: the vtable keeps the contract of `RawWaker` for a pointer to a live header; `ManuallyDrop` keeps this
+    // waker from giving back a reference that it never had.
+    Borrowed(ManuallyDrop::new(unsafe {
+        Waker::from_raw(RawWaker::new(header.as_ptr().cast(), &VTABLE))
+    }))
+}
+
+/// The header behind a waker.
+///
+/// # Safety
+/// `data` came from [`borrowed`] or [`clone`], and the waker it belongs to still exists.
+#[inline]
+unsafe fn header(data: *const ()) -> NonNull<Header> {
+    // SAFETY: never null: it was a `NonNull`.
+    unsafe { NonNull::new_unchecked(data.cast_mut().cast()) }
+}
+
+unsafe fn clone(data: *const ()) -> RawWaker {
+    // SAFETY: the waker that is cloned keeps the cell alive.
+    unsafe { header(data).as_ref() }.state.add_ref();
+    RawWaker::new(data, &VTABLE)
+}
+
+unsafe fn wake(data: *const ()) {
+    // SAFETY: this waker's reference is ours to use, and then to give back.
+    unsafe {
+        wake_by_ref(data);
+        drop_waker(data);
+    }
+}
+
+unsafe fn wake_by_ref(data: *const ()) {
+    // SAFETY: the waker keeps the cell alive.
+    unsafe { schedule(header(data), |header| header.state.wake()) }
+}
+
+unsafe fn drop_waker(data: *const ()) {
+    // SAFETY: this waker's reference is given back, once.
+    unsafe { Header::drop_ref(header(data)) }
+}
+
+/// Makes a step that may queue the task, and queues it then.
+///
+/// # Safety
+/// `header` is live.
+#[inline]
+pub(super) unsafe fn schedule(header: NonNull<Header>, step: impl FnOnce(&Header) -> Wake) {
+    // SAFETY: live, by the caller's promise.
+    match step(unsafe { header.as_ref() }) {
+        // SAFETY: `Queue` makes the one job of the task ours; until it is run the owner keeps the task alive.
+        Wake::Queue => unsafe { Header::submit(header, Job::new(header.cast())) },
+        Wake::Nothing => {}
+    }
+}
