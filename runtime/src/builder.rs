@@ -13,7 +13,7 @@ use crate::handle::{Handle, Inner, SharedChair};
 use crate::reactor::guard::Guard;
 use crate::reactor::{Reactor, ReactorMode};
 use crate::runtime::Runtime;
-use crate::scheduler::{self, Hooks, Scheduler, StallReport};
+use crate::scheduler::{self, Hooks, OnStall, Scheduler, StallReport};
 
 /// The most worker threads a runtime may have.
 const MAX_WORKERS: usize = 32768;
@@ -46,7 +46,7 @@ pub struct Builder {
     reactor_mode: ReactorMode,
     guard_tick: Duration,
     stall_threshold: Duration,
-    on_stall: Option<Box<dyn Fn(&StallReport) + Send + Sync>>,
+    on_stall: Option<OnStall>,
     event_interval: u32,
     global_queue_interval: u32,
 }
@@ -266,32 +266,36 @@ impl Builder {
             *shared.free.lock() = chairs.pop();
             return Ok(runtime);
         }
-        // A thread that cannot be started: `runtime` is dropped, which ends those that were.
         for chair in chairs {
             let handle = runtime.handle().clone();
             let scheduler = scheduler.clone();
-            let name = || format!("filch-w{:02}", chair.seat());
-            let thread = self.thread(name).spawn(move || {
+            let seat = chair.seat();
+            let thread = self.thread(|| format!("filch-w{seat:02}")).spawn(move || {
                 let _driving = Driving::begin();
                 let _entered = handle.enter();
                 scheduler.work(chair);
-            })?;
-            runtime.add_worker(thread);
+            });
+            match thread {
+                Ok(thread) => runtime.add_worker(thread),
+                // Dropping `runtime` ends those that were started.
+                Err(error) => {
+                    runtime.set_never_started(workers - seat);
+                    return Err(error);
+                }
+            }
         }
         let parker = Parker::new();
         reactor.set_guard(parker.unparker().clone());
         let tick = self.guard_tick;
-        let thread = self
-            .thread(|| "filch-reactor".to_owned())
-            .spawn(move || {
-                Guard {
-                    reactor: &reactor,
-                    crew: &*scheduler,
-                    parker,
-                    tick,
-                }
-                .run();
-            })?;
+        let thread = self.thread(|| "filch-reactor".to_owned()).spawn(move || {
+            Guard {
+                reactor: &reactor,
+                crew: &*scheduler,
+                parker,
+                tick,
+            }
+            .run();
+        })?;
         runtime.add_guard(thread);
         Ok(runtime)
     }
@@ -305,7 +309,9 @@ impl Builder {
                 Ok(n) if (1..=MAX_WORKERS).contains(&n) => Ok(n),
                 _ => Err(io::Error::new(
                     io::ErrorKind::InvalidInput,
-                    format!("FILCH_WORKER_THREADS is {text:?}, and must be a number from 1 to {MAX_WORKERS}"),
+                    format!(
+                        "FILCH_WORKER_THREADS is {text:?}, and must be a number from 1 to {MAX_WORKERS}"
+                    ),
                 )),
             },
             Err(_) => Ok(std::thread::available_parallelism().map_or(1, |n| n.get())),
@@ -313,7 +319,10 @@ impl Builder {
     }
 
     fn thread(&self, default_name: impl FnOnce() -> String) -> std::thread::Builder {
-        let name = self.thread_name.as_ref().map_or_else(default_name, |name| name());
+        let name = self
+            .thread_name
+            .as_ref()
+            .map_or_else(default_name, |name| name());
         let mut thread = std::thread::Builder::new().name(name);
         if let Some(bytes) = self.thread_stack_size {
             thread = thread.stack_size(bytes);
@@ -344,9 +353,7 @@ impl Builder {
             start_thread: Box::new(move |number, serve| {
                 let hooks = hooks.clone();
                 let thread = names.thread(|| format!("filch-b{number:03}"));
-                thread
-                    .spawn(move || hooks.around(serve))
-                    .map(drop)
+                thread.spawn(move || hooks.around(serve)).map(drop)
             }),
         }
     }

@@ -19,7 +19,7 @@ use crate::park::thread_waker;
 use crate::promise::{Carry, Promise};
 use crate::reactor::Reactor;
 use crate::scheduler::{Chair, Scheduler};
-use crate::sync_prim::Arc;
+use std::sync::Arc;
 
 /// A counted reference to a runtime. It does not keep the runtime running: [`Runtime`](crate::Runtime) does.
 ///
@@ -34,11 +34,11 @@ use crate::sync_prim::Arc;
 /// assert_eq!(rt.block_on(task).unwrap(), 4);
 /// ```
 #[derive(Clone)]
-pub struct Handle(pub(crate) std::sync::Arc<Inner>);
+pub struct Handle(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
     pub(crate) scheduler: Arc<Scheduler>,
-    pub(crate) reactor: std::sync::Arc<Reactor>,
+    pub(crate) reactor: Arc<Reactor>,
     pub(crate) blocking: Arc<Pool>,
     /// The one seat of a current-thread runtime.
     pub(crate) chair: Option<SharedChair>,
@@ -179,7 +179,8 @@ impl Handle {
         loop {
             let free = shared.free.lock().take();
             let Some(chair) = free else {
-                if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&thread)) {
+                if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&thread))
+                {
                     return output;
                 }
                 shared.waiting.lock().push(thread.clone());
@@ -189,7 +190,7 @@ impl Handle {
                 }
                 continue;
             };
-            let root = std::sync::Arc::new(Root {
+            let root = Arc::new(Root {
                 scheduler: self.0.scheduler.clone(),
                 woken: AtomicBool::new(true),
             });
@@ -213,7 +214,16 @@ impl Handle {
                     }
                 }
             });
-            *shared.free.lock() = Some(chair);
+            {
+                let mut free = shared.free.lock();
+                // Under the lock: whoever shuts down takes the chair from here, or leaves the end to us.
+                if self.0.scheduler.is_closing() {
+                    drop(free);
+                    self.0.scheduler.end(Some(&chair));
+                } else {
+                    *free = Some(chair);
+                }
+            }
             let waiting = std::mem::take(&mut *shared.waiting.lock());
             waiting.into_iter().for_each(Waker::wake);
             match outcome.expect("left only with one") {
@@ -252,11 +262,11 @@ impl Root {
 }
 
 impl Wake for Root {
-    fn wake(self: std::sync::Arc<Self>) {
+    fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
 
-    fn wake_by_ref(self: &std::sync::Arc<Self>) {
+    fn wake_by_ref(self: &Arc<Self>) {
         if !self.woken.swap(true, Ordering::AcqRel) {
             self.scheduler.unpark(0);
         }

@@ -4,7 +4,8 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
 
-use crate::sync_prim::{Arc, AtomicPtr, Ordering, ordering};
+use crate::sync_prim::{AtomicPtr, Ordering, ordering};
+use std::sync::Arc;
 
 /// The functions of one kind of job.
 pub(crate) struct JobVtable {
@@ -41,7 +42,13 @@ impl Job {
 
     /// A job that calls `work`; a panic in it is caught and told by the panic hook only.
     pub(crate) fn once<F: FnOnce() + Send>(work: F) -> Job {
-        let once = Box::new(Once { head: JobHead { vtable: const { &Once::<F>::VTABLE }, key: 0 }, work });
+        let once = Box::new(Once {
+            head: JobHead {
+                vtable: const { &Once::<F>::VTABLE },
+                key: 0,
+            },
+            work,
+        });
         // SAFETY: the box begins with its head, is leaked here and freed by `run` or `abandon`, whichever comes.
         unsafe { Job::new(NonNull::from(Box::leak(once)).cast()) }
     }
@@ -98,7 +105,10 @@ struct Once<F> {
 }
 
 impl<F: FnOnce() + Send> Once<F> {
-    const VTABLE: JobVtable = JobVtable { run: Self::run, abandon: Self::abandon };
+    const VTABLE: JobVtable = JobVtable {
+        run: Self::run,
+        abandon: Self::abandon,
+    };
 
     unsafe fn run(head: NonNull<JobHead>) -> Option<Job> {
         // SAFETY: `Job::once` leaked this box, and the job that is run here was its only owner.
@@ -131,7 +141,11 @@ impl JobSlot {
     /// Takes the job out.
     #[inline]
     pub(crate) fn take(&self) -> Option<Job> {
-        if self.is_empty() { None } else { self.swap(std::ptr::null_mut()) }
+        if self.is_empty() {
+            None
+        } else {
+            self.swap(std::ptr::null_mut())
+        }
     }
 
     #[inline]
@@ -142,7 +156,7 @@ impl JobSlot {
 
     #[inline]
     fn swap(&self, new: *mut JobHead) -> Option<Job> {
-                // Ordering: AcqRel with itself: who takes the job out sees all that was written before it was put in.
+        // Ordering: AcqRel with itself: who takes the job out sees all that was written before it was put in.
         let old = self.0.swap(new, ordering("next_slot", Ordering::AcqRel));
         // SAFETY: only `put` writes a pointer that is not null, from `into_raw`; the swap gives each to one caller.
         NonNull::new(old).map(|head| unsafe { Job::from_raw(head) })

@@ -37,9 +37,7 @@ pub use error::JoinError;
 pub use handle::{Handle, TryCurrentError};
 pub use join::JoinHandle;
 pub use origin::Id;
-pub use promise::{
-    CallbackId, InvalidState, Promise, PromiseError, PromiseFuture, PromiseState,
-};
+pub use promise::{CallbackId, InvalidState, Promise, PromiseError, PromiseFuture, PromiseState};
 pub use reactor::ReactorMode;
 pub use runtime::Runtime;
 pub use scheduler::StallReport;

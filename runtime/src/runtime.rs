@@ -36,6 +36,8 @@ pub struct Runtime {
     handle: Handle,
     workers: Vec<Thread<()>>,
     guard: Option<Thread<()>>,
+    /// Seats whose thread could not be started.
+    never_started: usize,
 }
 
 impl Runtime {
@@ -53,11 +55,16 @@ impl Runtime {
             handle,
             workers: Vec::new(),
             guard: None,
+            never_started: 0,
         }
     }
 
     pub(crate) fn add_worker(&mut self, thread: Thread<()>) {
         self.workers.push(thread);
+    }
+
+    pub(crate) fn set_never_started(&mut self, seats: usize) {
+        self.never_started = seats;
     }
 
     pub(crate) fn add_guard(&mut self, thread: Thread<()>) {
@@ -76,7 +83,8 @@ impl Runtime {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.handle.spawn_from(future, Origin::at(Location::caller()))
+        self.handle
+            .spawn_from(future, Origin::at(Location::caller()))
     }
 
     /// Runs a blocking closure: as [`Handle::spawn_blocking`].
@@ -126,11 +134,14 @@ impl Runtime {
         let inner = &self.handle.0;
         inner.scheduler.close();
         inner.blocking.close();
+        for _ in 0..std::mem::take(&mut self.never_started) {
+            inner.scheduler.leave(None);
+        }
         if let Some(shared) = &inner.chair {
-            // A chair that is taken belongs to a `block_on` on another thread, which runs on, and then drops it.
+            // A chair that is taken belongs to a `block_on` on another thread, which ends the tasks when it is done.
             let free = shared.free.lock().take();
             if let Some(chair) = free {
-                inner.scheduler.end(&chair);
+                inner.scheduler.end(Some(&chair));
             }
         }
     }
@@ -138,10 +149,7 @@ impl Runtime {
     /// Waits for the threads until the deadline, if any: `Some(None)` is for ever, `None` not at all.
     fn wait(&mut self, deadline: Option<Option<Instant>>) {
         let inner = self.handle.0.clone();
-        let all_started = self.guard.is_some() || inner.chair.is_some();
         let left = match deadline {
-            // The builder failed halfway: the chairs that have no thread are gone, so the others cannot be counted.
-            _ if !all_started => true,
             Some(deadline) => {
                 (self.workers.is_empty() || inner.scheduler.wait_until_left(deadline))
                     & inner.blocking.wait_until_left(deadline)

@@ -149,7 +149,9 @@ pub async fn yield_now() {
 pub fn id() -> Id {
     match try_id() {
         Some(id) => id,
-        None => panic!("there is no task here: this was called outside a task, or in the future of `block_on`"),
+        None => panic!(
+            "there is no task here: this was called outside a task, or in the future of `block_on`"
+        ),
     }
 }
 

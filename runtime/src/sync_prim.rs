@@ -1,13 +1,14 @@
 //! Atomics, locks and cells: std's and parking_lot's, or loom's when a model runs.
 //!
+//! `Arc` stays std's: models are about our own words, not about its count.
+//!
 //! This is the only file that names `cfg(filch_loom)`. Under that cfg, [`ordering`], [`store_load_fence`] and
 //! [`keep`] weaken the place named by the variable `FILCH_WEAKEN`, so that a model can be shown to notice.
 
 #[cfg(not(filch_loom))]
 mod imp {
     pub(crate) use parking_lot::Mutex;
-    pub(crate) use std::sync::Arc;
-    pub(crate) use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering, fence};
+    pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering, fence};
 
     /// `std::cell::UnsafeCell` with loom's interface.
     #[derive(Debug)]
@@ -44,9 +45,26 @@ mod imp {
 
 #[cfg(filch_loom)]
 mod imp {
-    pub(crate) use loom::cell::UnsafeCell;
-    pub(crate) use loom::sync::Arc;
-    pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicUsize, Ordering, fence};
+    pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering, fence};
+
+    /// loom's cell; its drop is an access, too.
+    #[derive(Debug)]
+    pub(crate) struct UnsafeCell<T>(loom::cell::UnsafeCell<T>);
+
+    impl<T> UnsafeCell<T> {
+        pub(crate) fn new(value: T) -> Self {
+            UnsafeCell(loom::cell::UnsafeCell::new(value))
+        }
+        pub(crate) fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
+            self.0.with_mut(f)
+        }
+    }
+
+    impl<T> Drop for UnsafeCell<T> {
+        fn drop(&mut self) {
+            self.0.with_mut(|_| ());
+        }
+    }
 
     /// loom's mutex with parking_lot's interface.
     #[derive(Debug)]

@@ -16,8 +16,8 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 use crate::job::{Job, Schedule};
 use crate::join::JoinHandle;
 use crate::origin::Origin;
-use crate::sync_prim::Arc;
 use crate::task::{self, Spawned};
+use std::sync::Arc;
 
 /// Starts a thread with this number, which runs the closure.
 type StartThread = Box<dyn Fn(usize, Box<dyn FnOnce() + Send>) -> io::Result<()> + Send + Sync>;
@@ -56,7 +56,10 @@ impl<F: FnOnce() -> R, R> Future for Closure<F> {
     type Output = R;
 
     fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<R> {
-        let closure = self.0.take().expect("a task is not polled after it is ready");
+        let closure = self
+            .0
+            .take()
+            .expect("a task is not polled after it is ready");
         Poll::Ready(closure())
     }
 }
@@ -75,7 +78,11 @@ impl Pool {
     ///
     /// # Errors
     /// If there is no thread, and none could be started: the closure is dropped.
-    pub(crate) fn spawn<F, R>(self: &Arc<Self>, closure: F, origin: Origin) -> io::Result<JoinHandle<R>>
+    pub(crate) fn spawn<F, R>(
+        self: &Arc<Self>,
+        closure: F,
+        origin: Origin,
+    ) -> io::Result<JoinHandle<R>>
     where
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
@@ -110,7 +117,8 @@ impl Pool {
         let number = state.threads_started;
         drop(state);
         let pool = self.clone();
-        let Err(error) = (self.settings.start_thread)(number, Box::new(move || pool.serve())) else {
+        let Err(error) = (self.settings.start_thread)(number, Box::new(move || pool.serve()))
+        else {
             return Ok(());
         };
         let mut state = self.state.lock();
@@ -182,7 +190,11 @@ impl Pool {
             match deadline {
                 None => self.thread_left.wait(&mut state),
                 Some(deadline) => {
-                    if self.thread_left.wait_until(&mut state, deadline).timed_out() {
+                    if self
+                        .thread_left
+                        .wait_until(&mut state, deadline)
+                        .timed_out()
+                    {
                         return state.threads == 0;
                     }
                 }
@@ -230,7 +242,7 @@ mod tests {
     #[test]
     fn as_many_threads_as_jobs_that_wait_for_each_other() {
         let pool = pool(8, Duration::from_secs(10));
-        let all = std::sync::Arc::new(Barrier::new(9));
+        let all = Arc::new(Barrier::new(9));
         for _ in 0..8 {
             let all = all.clone();
             drop(pool.spawn(move || all.wait(), here()).unwrap());
@@ -243,11 +255,14 @@ mod tests {
     #[test]
     fn no_job_is_lost_to_a_thread_that_ends_for_want_of_jobs() {
         let pool = pool(2, Duration::from_micros(50));
-        let ran = std::sync::Arc::new(AtomicUsize::new(0));
+        let ran = Arc::new(AtomicUsize::new(0));
         let mut joins = Vec::new();
         for _ in 0..3000 {
             let ran = ran.clone();
-            joins.push(pool.spawn(move || ran.fetch_add(1, Ordering::Relaxed), here()).unwrap());
+            joins.push(
+                pool.spawn(move || ran.fetch_add(1, Ordering::Relaxed), here())
+                    .unwrap(),
+            );
         }
         let limit = Instant::now() + Duration::from_secs(30);
         while ran.load(Ordering::Relaxed) < 3000 {

@@ -29,6 +29,8 @@ enum List {
     #[default]
     Empty,
     One(Key, Callback),
+    /// Boxed: the list is part of every task, and few have more than one waiter.
+    #[expect(clippy::box_collection, reason = "one word where the vector has three")]
     Many(Box<Vec<(Key, Callback)>>),
 }
 

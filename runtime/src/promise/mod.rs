@@ -15,7 +15,8 @@ use std::task::{Context, Poll};
 
 use self::callbacks::{Callback, Callbacks, Done, Key};
 use crate::job::Job;
-use crate::sync_prim::{Arc, keep};
+use crate::sync_prim::keep;
+use std::sync::Arc;
 
 /// Takes the callbacks' jobs to a worker.
 pub(crate) trait Carry: Send + Sync {
@@ -68,7 +69,7 @@ pub enum PromiseError<E> {
     /// It was cancelled; the reason is what [`Promise::cancel`] was given.
     Cancelled {
         /// Why.
-        reason: std::sync::Arc<str>,
+        reason: Arc<str>,
     },
     /// [`Promise::set_error`] was called.
     Failed(E),
@@ -117,7 +118,7 @@ where
     }
 
     /// Cancels a pending promise, and lets the waiters know. False if it was finished or cancelled before.
-    pub fn cancel(&self, reason: impl Into<std::sync::Arc<str>>) -> bool {
+    pub fn cancel(&self, reason: impl Into<Arc<str>>) -> bool {
         let reason = reason.into();
         self.finish(Err(PromiseError::Cancelled { reason })).is_ok()
     }

@@ -4,15 +4,12 @@ use std::collections::BTreeMap;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use parking_lot::Mutex;
+
+use super::horizon::{Horizon, NEVER};
 
 /// Deadlines that one turn completes at most, so that a million due at once do not keep I/O waiting.
 const PER_TURN: usize = 1024;
-
-/// `earliest` if there is none.
-const NEVER: u64 = u64::MAX;
 
 /// Which deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,8 +27,8 @@ struct Table {
 
 pub(super) struct Deadlines {
     table: Mutex<Table>,
-    /// Nanoseconds from `start`; written under the lock.
-    earliest: AtomicU64,
+    /// Its numbers are nanoseconds from `start`.
+    horizon: Horizon,
     start: Instant,
 }
 
@@ -43,7 +40,7 @@ impl Deadlines {
     pub(super) fn new() -> Deadlines {
         Deadlines {
             table: Mutex::default(),
-            earliest: AtomicU64::new(NEVER),
+            horizon: Horizon::new(),
             start: Instant::now(),
         }
     }
@@ -53,7 +50,7 @@ impl Deadlines {
         u64::try_from(nanos).unwrap_or(NEVER - 1).min(NEVER - 1)
     }
 
-    /// Registers a waker; true if no other deadline is earlier.
+    /// Registers a waker. True if whoever waits in the poller must be told.
     pub(super) fn add(&self, at: Instant, waker: Waker) -> Result<(DeadlineKey, bool), Closed> {
         let mut table = self.table.lock();
         if table.closed {
@@ -63,7 +60,9 @@ impl Deadlines {
         table.next_number += 1;
         let key = DeadlineKey { at, number };
         table.waiters.insert(key, waker);
-        Ok((key, self.publish(&table)))
+        let is_first = self.publish(&table);
+        drop(table);
+        Ok((key, is_first && self.horizon.must_notify()))
     }
 
     /// Replaces the waker; false if the deadline has come.
@@ -94,33 +93,29 @@ impl Deadlines {
     fn publish(&self, table: &Table) -> bool {
         let first = table.waiters.keys().next();
         let now = first.map_or(NEVER, |key| self.nanos(key.at));
-        // Ordering: Relaxed: written under the lock; whoever decides by it has a fence of its own (`Reactor::wait`).
-        let before = self.earliest.load(Ordering::Relaxed);
-        if before != now {
-            self.earliest.store(now, Ordering::Relaxed);
-        }
-        now < before
+        self.horizon.set_earliest(now)
     }
 
-    /// Nanoseconds until the earliest deadline; none if there is no deadline.
-    pub(super) fn time_left(&self) -> Option<Duration> {
-        let earliest = self.earliest();
-        (earliest != NEVER)
-            .then(|| Duration::from_nanos(earliest.saturating_sub(self.nanos(Instant::now()))))
+    /// Announces a wait; the answer is how long it may last, if there is a deadline. [`Deadlines::end_wait`] must follow.
+    pub(super) fn begin_wait(&self) -> Option<Duration> {
+        let until = self.horizon.begin_wait();
+        (until != NEVER)
+            .then(|| Duration::from_nanos(until.saturating_sub(self.nanos(Instant::now()))))
     }
 
-    /// The earliest deadline as a number; `u64::MAX` if there is none.
-    pub(super) fn earliest(&self) -> u64 {
-        self.earliest.load(Ordering::Relaxed)
+    pub(super) fn end_wait(&self) {
+        self.horizon.end_wait();
     }
 
     /// Takes the wakers of the deadlines that have come, the earliest first, and not too many at once.
     pub(super) fn take_due(&self, due: &mut Vec<Waker>) {
-        if self.earliest() == NEVER {
+        let earliest = self.horizon.earliest();
+        // No clock is read while there is no deadline at all.
+        if earliest == NEVER {
             return;
         }
         let now = Instant::now();
-        if self.earliest() > self.nanos(now) {
+        if earliest > self.nanos(now) {
             return;
         }
         let mut table = self.table.lock();
@@ -152,18 +147,19 @@ mod tests {
         let all = Deadlines::new();
         let now = Instant::now();
         let hour = Duration::from_secs(3600);
-        let (late, first) = all.add(now + hour, Waker::noop().clone()).unwrap();
-        assert!(first);
+        let (late, tell) = all.add(now + hour, Waker::noop().clone()).unwrap();
+        assert!(!tell, "nobody waits");
+        assert!(all.begin_wait().unwrap() > Duration::from_secs(3000));
         assert!(all.add(now, Waker::noop().clone()).unwrap().1);
         assert!(!all.add(now + 2 * hour, Waker::noop().clone()).unwrap().1);
         let mut due = Vec::new();
         all.take_due(&mut due);
         assert_eq!(due.len(), 1);
-        assert!(all.time_left().unwrap() > Duration::from_secs(3000));
+        assert!(all.begin_wait().unwrap() > Duration::from_secs(3000));
         all.remove(late);
-        assert!(all.time_left().unwrap() > Duration::from_secs(6000));
+        assert!(all.begin_wait().unwrap() > Duration::from_secs(6000));
         assert_eq!(all.close().len(), 1);
-        assert!(all.time_left().is_none());
+        assert!(all.begin_wait().is_none());
         assert!(all.add(now, Waker::noop().clone()).is_err());
     }
 
@@ -177,7 +173,7 @@ mod tests {
         let mut due = Vec::new();
         all.take_due(&mut due);
         assert_eq!(due.len(), PER_TURN);
-        assert_eq!(all.time_left(), Some(Duration::ZERO));
+        assert_eq!(all.begin_wait(), Some(Duration::ZERO));
         due.clear();
         all.take_due(&mut due);
         assert_eq!(due.len(), 5);

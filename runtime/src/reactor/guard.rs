@@ -69,27 +69,27 @@ impl Guard<'_> {
     pub(crate) fn run(&self) {
         let (mut calm, mut quiet, mut turns) = (0, 0, self.reactor.turns());
         while !self.reactor.is_ending() {
+            // All workers have slept for a while: sleep until one wakes.
+            let for_good = quiet >= QUIET && self.may_sleep_for_good();
             let slower = 1 << (calm / CALM).min(SLOWEST.trailing_zeros());
-            let tick = self.tick * slower;
-            if self.reactor.lends() {
-                self.parker.park_timeout(tick);
+            let tick = (!for_good).then_some(self.tick * slower);
+            if !self.reactor.lends() {
+                if let Borrow::Mine = self.reactor.borrow() {
+                    self.crew.batch(&mut || self.reactor.wait(tick));
+                }
+            } else {
+                match tick {
+                    Some(tick) => self.parker.park_timeout(tick),
+                    None => self.parker.park(),
+                }
                 if self.reactor.turns() == turns {
                     self.attend();
                 }
                 turns = self.reactor.turns();
-            } else {
-                let limit = (quiet < QUIET).then_some(tick);
-                if let Borrow::Mine = self.reactor.borrow() {
-                    self.crew.batch(&mut || self.reactor.wait(limit));
-                }
             }
             let stuck = self.crew.sample();
             calm = if stuck { 0 } else { calm + 1 };
             quiet = if self.crew.awake() == 0 { quiet + 1 } else { 0 };
-            if quiet >= QUIET {
-                self.sleep_for_good();
-                quiet = if self.reactor.lends() { 0 } else { quiet };
-            }
         }
     }
 
@@ -105,16 +105,11 @@ impl Guard<'_> {
         }
     }
 
-    fn sleep_for_good(&self) {
-        let all_sleep = || self.crew.awake() == 0;
-        if self.reactor.lends() {
-            let quiet = || all_sleep() && self.reactor.is_attended() && !self.reactor.is_ending();
-            if self.reactor.bell.may_sleep(quiet) {
-                self.parker.park();
-            }
-        } else {
-            // The next wait has no limit: a worker that wakes ends it.
-            let _rung_for = self.reactor.bell.may_sleep(all_sleep);
-        }
+    /// G1 to G3.
+    fn may_sleep_for_good(&self) -> bool {
+        self.reactor.bell.may_sleep(|| {
+            let attended = !self.reactor.lends() || self.reactor.is_attended();
+            self.crew.awake() == 0 && attended && !self.reactor.is_ending()
+        })
     }
 }

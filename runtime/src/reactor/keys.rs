@@ -4,7 +4,8 @@
 use slab::Slab;
 
 use super::readiness::Readiness;
-use crate::sync_prim::{Arc, Mutex};
+use crate::sync_prim::Mutex;
+use std::sync::Arc;
 
 /// Bits of the index in a key; the generation has the next 31, so that no key is the poller's own (`usize::MAX`).
 const INDEX_BITS: u32 = 32;
@@ -88,7 +89,9 @@ mod tests {
         let new = keys.add(Arc::new(Readiness::new())).unwrap();
         assert_eq!(old.index(), new.index());
         let mut seen = Vec::new();
-        keys.for_each([(old, "old"), (new, "new")].into_iter(), |_, e| seen.push(e));
+        keys.for_each([(old, "old"), (new, "new")].into_iter(), |_, e| {
+            seen.push(e)
+        });
         assert_eq!(seen, ["new"]);
     }
 

@@ -6,6 +6,7 @@
 
 mod deadlines;
 pub(crate) mod guard;
+mod horizon;
 mod keys;
 mod lease;
 pub(crate) mod readiness;
@@ -15,7 +16,7 @@ mod turn;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
@@ -23,15 +24,14 @@ use crossbeam_utils::CachePadded;
 use crossbeam_utils::sync::Unparker;
 use parking_lot::Mutex;
 
-pub(crate) use self::deadlines::{Closed, DeadlineKey};
 use self::deadlines::Deadlines;
+pub(crate) use self::deadlines::{Closed, DeadlineKey};
 use self::guard::Bell;
 use self::keys::Keys;
 use self::lease::{For, Lease};
 use self::turn::{Buffer, Port};
 use crate::driver::{Borrow, Driver};
 use crate::promise::callbacks::Done;
-use crate::sync_prim::store_load_fence;
 
 /// Who waits on the poller.
 ///
@@ -58,17 +58,12 @@ pub enum ReactorMode {
     Dedicated,
 }
 
-/// `wait_until` while nobody waits.
-const NOT_WAITING: u64 = 0;
-
 pub(crate) struct Reactor {
     port: Port,
     lease: CachePadded<Lease>,
     buffer: Mutex<Buffers>,
     keys: Keys,
     deadlines: Deadlines,
-    /// The deadline that whoever waits in the poller will wake for, as a number of `deadlines`.
-    wait_until: CachePadded<AtomicU64>,
     /// Turns so far: a number by which the guard sees that somebody attends the poller.
     turns: AtomicUsize,
     lends: bool,
@@ -80,8 +75,15 @@ pub(crate) struct Reactor {
 
 struct Buffers {
     events: Buffer,
-    due: Vec<Waker>,
+    /// The memory of a completion that is done.
+    spare: Option<Completion>,
+}
+
+/// Whom a turn has to tell.
+#[derive(Default)]
+struct Completion {
     done: Vec<Done>,
+    due: Vec<Waker>,
 }
 
 impl Reactor {
@@ -92,12 +94,10 @@ impl Reactor {
             lease: CachePadded::new(Lease::new()),
             buffer: Mutex::new(Buffers {
                 events: Buffer::new(),
-                due: Vec::new(),
-                done: Vec::new(),
+                spare: None,
             }),
             keys: Keys::default(),
             deadlines: Deadlines::new(),
-            wait_until: CachePadded::new(AtomicU64::new(NOT_WAITING)),
             turns: AtomicUsize::new(0),
             lends,
             bell: Bell::new(),
@@ -120,13 +120,13 @@ impl Reactor {
     }
 
     fn is_ending(&self) -> bool {
+        // Ordering: Relaxed: the unpark or the notification that follows is sticky, and brings it.
         self.ending.load(Ordering::Relaxed)
     }
 
     /// Tells the reactor thread to end.
     pub(crate) fn end_guard(&self) {
         self.ending.store(true, Ordering::Relaxed);
-        store_load_fence("ending");
         if let Some(guard) = self.guard.get() {
             guard.unpark();
             if !self.lends {
@@ -147,12 +147,9 @@ impl Reactor {
 
     /// Registers a deadline. Whoever waits in the poller for longer is told.
     pub(crate) fn add_deadline(&self, at: Instant, waker: Waker) -> Result<DeadlineKey, Closed> {
-        let (key, is_first) = self.deadlines.add(at, waker)?;
-        if is_first {
-            store_load_fence("deadline"); // partner in `wait`
-            if self.wait_until.load(Ordering::Relaxed) > self.deadlines.earliest() {
-                self.notify();
-            }
+        let (key, must_notify) = self.deadlines.add(at, waker)?;
+        if must_notify {
+            self.notify();
         }
         Ok(key)
     }
@@ -166,22 +163,32 @@ impl Reactor {
         self.deadlines.remove(key);
     }
 
-    /// Waits as the lease allows, and completes.
-    fn turn(&self, limit: Option<Duration>) {
+    /// Waits, and takes what is to be completed. Only for whoever has the lease; it gives the lease back, and completes
+    /// then: callbacks are anybody's code, and meanwhile another thread may have the poller.
+    fn turn(&self, limit: Option<Duration>) -> Completion {
         let mut buffers = self.buffer.lock();
-        self.port.wait(&mut buffers.events, limit);
+        let Buffers { events, spare } = &mut *buffers;
+        let mut all = spare.take().unwrap_or_default();
+        self.port.wait(events, limit);
         self.turns.fetch_add(1, Ordering::Relaxed);
-        let Buffers { events, due, done } = &mut *buffers;
         self.keys.for_each(events.ready.drain(..), |source, ready| {
-            done.extend(source.set(ready).into_iter().flatten());
+            all.done.extend(source.set(ready).into_iter().flatten());
         });
-        self.deadlines.take_due(due);
-        // Callbacks are anybody's code; they run under no lock of a source or of the deadlines, but in the hands of
-        // whoever has the poller. A callback that comes back to turn the poller finds it taken, and goes on.
-        for done in done.drain(..) {
+        self.deadlines.take_due(&mut all.due);
+        all
+    }
+
+    fn complete(&self, mut all: Completion) {
+        if all.done.is_empty() && all.due.is_empty() && all.done.capacity() == 0 {
+            return;
+        }
+        for done in all.done.drain(..) {
             done.complete(drop);
         }
-        wake_all(due.drain(..));
+        wake_all(all.due.drain(..));
+        if let Some(mut buffers) = self.buffer.try_lock() {
+            buffers.spare = Some(all);
+        }
     }
 }
 
@@ -197,8 +204,10 @@ impl Driver for Reactor {
     }
 
     fn look(&self) {
-        if let Ok(_held) = self.lease.take(For::Look) {
-            self.turn(Some(Duration::ZERO));
+        if let Ok(held) = self.lease.take(For::Look) {
+            let all = self.turn(Some(Duration::ZERO));
+            drop(held);
+            self.complete(all);
         }
     }
 
@@ -214,19 +223,11 @@ impl Driver for Reactor {
     }
 
     fn wait(&self, limit: Option<Duration>) {
-        // Announce how long the wait may last, then look again: a deadline that came in between is seen here, or its
-        // maker sees the announcement and notifies.
-        let mut limit = limit;
-        self.wait_until.store(u64::MAX, Ordering::Relaxed);
-        store_load_fence("deadline"); // partner in `add_deadline`
-        if let Some(left) = self.deadlines.time_left() {
-            limit = Some(limit.map_or(left, |limit| limit.min(left)));
-            self.wait_until
-                .store(self.deadlines.earliest(), Ordering::Relaxed);
-        }
-        self.turn(limit);
-        self.wait_until.store(NOT_WAITING, Ordering::Relaxed);
+        let left = self.deadlines.begin_wait();
+        let all = self.turn(limit.into_iter().chain(left).min());
+        self.deadlines.end_wait();
         self.lease.give_back();
+        self.complete(all);
     }
 
     fn hand_back(&self) {

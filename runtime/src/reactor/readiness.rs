@@ -353,9 +353,9 @@ pub(crate) fn gone() -> std::io::Error {
 #[cfg(all(test, filch_loom))]
 mod model {
     use super::*;
-    use crate::sync_prim::Arc;
     use loom::future::block_on;
     use loom::thread;
+    use std::sync::Arc;
 
     /// A pipe of as many bytes as were written, and its readiness.
     struct Pipe {

@@ -12,7 +12,7 @@ use super::keys::SourceKey;
 use super::readiness::{Direction, Interest, POLLER, Readiness, Ready, Seen, gone};
 use super::turn::SHORT_MEANS_EMPTY;
 use crate::promise::callbacks::Key;
-use crate::sync_prim::Arc;
+use std::sync::Arc;
 
 /// A non-blocking file descriptor registered with a runtime's reactor.
 ///
@@ -50,12 +50,12 @@ pub struct Source<T: AsFd> {
 struct Registration {
     key: SourceKey,
     readiness: Arc<Readiness>,
-    reactor: std::sync::Arc<Reactor>,
+    reactor: Arc<Reactor>,
 }
 
 impl<T: AsFd> Source<T> {
     /// Registers `io` with this reactor.
-    pub(crate) fn register(io: T, reactor: &std::sync::Arc<Reactor>) -> io::Result<Source<T>> {
+    pub(crate) fn register(io: T, reactor: &Arc<Reactor>) -> io::Result<Source<T>> {
         let readiness = Arc::new(Readiness::new());
         let key = reactor.keys.add(readiness.clone()).ok_or_else(gone)?;
         if let Err(error) = reactor.port.add(io.as_fd(), key) {
@@ -182,7 +182,11 @@ impl<T: AsFd> Source<T> {
     ///
     /// # Errors
     /// If the runtime has shut down.
-    pub fn poll_ready(&self, context: &mut Context<'_>, direction: Direction) -> Poll<io::Result<()>> {
+    pub fn poll_ready(
+        &self,
+        context: &mut Context<'_>,
+        direction: Direction,
+    ) -> Poll<io::Result<()>> {
         match self.readiness().poll(context, direction, POLLER) {
             Poll::Ready(seen) => Poll::Ready(seen.map(drop)),
             Poll::Pending => Poll::Pending,

@@ -165,8 +165,8 @@ impl Idle {
 #[cfg(all(test, filch_loom))]
 mod model {
     use super::*;
-    use crate::sync_prim::Arc;
     use loom::thread;
+    use std::sync::Arc;
 
     /// A queue of at most one job, as weak as the promise allows: all order comes from the fences.
     struct Queue(AtomicUsize);
@@ -188,13 +188,18 @@ mod model {
                 let all = all.clone();
                 thread::spawn(move || {
                     let searching = all.0.start_searching(2);
-                    all.0.prepare_sleep(0, 2, searching, false, || all.1.any()).is_err() // P1 P2 P3
+                    all.0
+                        .prepare_sleep(0, 2, searching, false, || all.1.any())
+                        .is_err() // P1 P2 P3
                 })
             };
             all.1.push(); // S1
             let woken = all.0.submitted(2).is_some(); // S2 S3 W1
             let awake = worker.join().unwrap();
-            assert!(awake || woken, "a job waits, the worker sleeps, nobody searches");
+            assert!(
+                awake || woken,
+                "a job waits, the worker sleeps, nobody searches"
+            );
         });
     }
 
@@ -215,7 +220,10 @@ mod model {
             };
             let passed_on = all.0.found(searching, 2, || all.1.any()).is_some(); // F1 F2
             let woken = submitter.join().unwrap();
-            assert!(passed_on || woken, "a job waits, a worker sleeps, nobody searches");
+            assert!(
+                passed_on || woken,
+                "a job waits, a worker sleeps, nobody searches"
+            );
             assert!(!(passed_on && woken), "one sleeper was woken twice");
         });
     }

@@ -92,7 +92,10 @@ impl Live {
 
     /// How many live.
     pub(crate) fn len(&self) -> usize {
-        self.shards.iter().map(|shard| shard.lock().tasks.len()).sum()
+        self.shards
+            .iter()
+            .map(|shard| shard.lock().tasks.len())
+            .sum()
     }
 
     /// What a task that may have ended meanwhile is called.
@@ -101,6 +104,10 @@ impl Live {
             return None;
         }
         let (shard, entry) = self.place(key);
-        shard.lock().tasks.get(entry).map(|task| task.origin().to_string())
+        shard
+            .lock()
+            .tasks
+            .get(entry)
+            .map(|task| task.origin().to_string())
     }
 }

@@ -12,7 +12,8 @@ mod worker;
 
 use std::cell::Cell;
 use std::future::Future;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use crossbeam_utils::CachePadded;
@@ -22,16 +23,16 @@ use self::idle::{Claimed, Idle, Searching};
 use self::live::Live;
 use self::queues::{Deque, Inbox};
 use self::seat::Seat;
+use self::shutdown::{Drained, Exits};
 use self::worker::{Worker, with_here};
 use crate::driver::{Crew, Driver};
 use crate::job::{Job, Schedule};
 use crate::join::JoinHandle;
 use crate::origin::Origin;
 use crate::park::Knock;
-use crate::sync_prim::Arc;
 use crate::task::{self, Spawned};
+use std::sync::Arc;
 
-pub(crate) use self::shutdown::Exits;
 pub(crate) use self::worker::Chair;
 
 /// What a builder decides for a scheduler.
@@ -43,10 +44,13 @@ pub(crate) struct Settings {
     pub(crate) hooks: Hooks,
     pub(crate) stall_threshold: Duration,
     /// Told of each poll that passes the threshold, once.
-    pub(crate) on_stall: Box<dyn Fn(&StallReport) + Send + Sync>,
+    pub(crate) on_stall: OnStall,
 }
 
-type Hook = Option<std::sync::Arc<dyn Fn() + Send + Sync>>;
+/// Is told of a long poll.
+pub(crate) type OnStall = Box<dyn Fn(&StallReport) + Send + Sync>;
+
+type Hook = Option<Arc<dyn Fn() + Send + Sync>>;
 
 /// The user's code at the turns of a worker thread's life.
 #[derive(Clone, Default)]
@@ -60,27 +64,17 @@ pub(crate) struct Hooks {
 impl Hooks {
     /// Runs the life of a thread between its two hooks.
     pub(crate) fn around(&self, life: impl FnOnce()) {
-        if let Some(start) = &self.start {
-            start();
-        }
+        call(&self.start);
         life();
-        if let Some(stop) = &self.stop {
-            stop();
-        }
+        call(&self.stop);
     }
+}
 
-    #[inline]
-    fn park(&self) {
-        if let Some(park) = &self.park {
-            park();
-        }
-    }
-
-    #[inline]
-    fn unpark(&self) {
-        if let Some(unpark) = &self.unpark {
-            unpark();
-        }
+/// A hook that panics ends no thread: the panic hook tells.
+#[inline]
+fn call(hook: &Hook) {
+    if let Some(hook) = hook {
+        let _ = catch_unwind(AssertUnwindSafe(|| hook()));
     }
 }
 
@@ -129,7 +123,10 @@ impl StallReport {
 
 impl std::fmt::Display for StallReport {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let task = self.task.as_deref().unwrap_or("a job that has ended meanwhile");
+        let task = self
+            .task
+            .as_deref()
+            .unwrap_or("a job that has ended meanwhile");
         write!(
             f,
             "{task} has kept worker {} from other tasks for {:?} or more: blocking code belongs in `spawn_blocking`",
@@ -144,12 +141,11 @@ pub(crate) struct Scheduler {
     inbox: Inbox,
     idle: Idle,
     live: Live,
-    driver: std::sync::Arc<dyn Driver>,
+    driver: Arc<dyn Driver>,
     settings: Settings,
     /// No task may live any more.
     closing: AtomicBool,
-    /// No worker will ever look into a queue again.
-    drained: AtomicBool,
+    drained: Drained,
     exits: Exits,
 }
 
@@ -163,7 +159,7 @@ impl Scheduler {
     pub(crate) fn new(
         workers: usize,
         settings: Settings,
-        driver: std::sync::Arc<dyn Driver>,
+        driver: Arc<dyn Driver>,
     ) -> (Arc<Scheduler>, Vec<Chair>) {
         let mut chairs = Vec::with_capacity(workers);
         let seats = (0..workers)
@@ -187,7 +183,7 @@ impl Scheduler {
             driver,
             settings,
             closing: AtomicBool::new(false),
-            drained: AtomicBool::new(false),
+            drained: Drained::new(),
             exits: Exits::default(),
         });
         (scheduler, chairs)
@@ -197,7 +193,7 @@ impl Scheduler {
     pub(crate) fn work(self: &Arc<Self>, chair: Chair) {
         self.settings.hooks.around(|| {
             let chair = Worker::work(self.clone(), chair, true, || false);
-            self.leave(chair);
+            self.leave(Some(chair));
         });
     }
 
@@ -222,15 +218,24 @@ impl Scheduler {
         F::Output: Send + 'static,
     {
         let Spawned { job, owner, joiner } = task::new(future, origin, self);
-        with_here(self, |worker| {
+        let left = with_here(self, |worker| {
             if !self.live.insert(owner, &job, worker.map(Worker::seat)) {
-                drop(job);
-            } else if let Some(worker) = worker {
-                worker.submit(job);
-            } else {
-                self.submit_outside(job);
+                return Some((job, false));
+            }
+            match worker {
+                Some(worker) => {
+                    worker.submit(job);
+                    None
+                }
+                None => Some((job, true)),
             }
         });
+        match left {
+            None => {}
+            Some((job, true)) => self.submit_outside(job),
+            // Too late: dropping the job drops the future.
+            Some((job, false)) => drop(job),
+        }
         JoinHandle::new(joiner)
     }
 
@@ -259,8 +264,8 @@ impl Scheduler {
             return;
         }
         self.submitted();
-        // After the fence in `submitted`; partner in `Scheduler::end`.
-        if self.drained.load(Ordering::Relaxed) {
+        // After the fence in `submitted`; partner E3.
+        if self.drained.has_ended() {
             self.abandon_inbox();
         }
     }
@@ -366,11 +371,12 @@ impl Crew for Scheduler {
             any_stuck = true;
             work_waits |= seat.has_more();
             if stuck.report {
-                (self.settings.on_stall)(&StallReport {
+                let report = StallReport {
                     task: self.live.describe(stuck.key),
                     worker,
                     duration: stuck.for_at_least,
-                });
+                };
+                let _ = catch_unwind(AssertUnwindSafe(|| (self.settings.on_stall)(&report)));
             }
         }
         if work_waits {

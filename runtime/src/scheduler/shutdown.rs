@@ -8,14 +8,13 @@
 //! A worker that is still in a poll keeps its own queues, and leaves later. A job in a foreign thread's hand on its way
 //! into the injector keeps its task alive, so E1 waits for it; that is as long as that thread takes to push it.
 
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex};
 
-use super::worker::Chair;
 use super::Scheduler;
-use crate::sync_prim::store_load_fence;
+use super::worker::Chair;
+use crate::sync_prim::{AtomicUsize, Ordering, store_load_fence};
 
 /// How many workers have left.
 #[derive(Default)]
@@ -24,11 +23,31 @@ pub(crate) struct Exits {
     changed: Condvar,
 }
 
+/// Whether a worker will ever look into a queue again.
+pub(super) struct Drained(AtomicUsize);
+
+impl Drained {
+    pub(super) fn new() -> Drained {
+        Drained(AtomicUsize::new(0))
+    }
+
+    /// E2 and E3; E4 must follow.
+    fn end(&self) {
+        self.0.store(1, Ordering::Relaxed);
+        store_load_fence("E3"); // partner S2
+    }
+
+    /// After S1 and S2. True if whoever submitted must empty the injector itself.
+    #[inline]
+    pub(super) fn has_ended(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == 1
+    }
+}
+
 impl Scheduler {
     /// C1 and C2. Returns at once; the workers do the rest.
     pub(crate) fn close(&self) {
         self.closing.store(true, Ordering::Relaxed);
-        store_load_fence("C2"); // partner P2
         self.live.close();
         while let Some(claimed) = self.idle.claim_one_more(self.workers()) {
             self.wake(claimed);
@@ -36,13 +55,14 @@ impl Scheduler {
     }
 
     #[inline]
-    pub(super) fn is_closing(&self) -> bool {
-        // Ordering: Relaxed: who sleeps looks after P2's fence, who searches will look again.
+    pub(crate) fn is_closing(&self) -> bool {
+        // Ordering: Relaxed. A worker that goes to sleep has had the lock of the sleepers (P1), as C2 has: either C2 comes
+        // after and wakes it, or the worker's look (P3) comes after C1.
         self.closing.load(Ordering::Relaxed)
     }
 
-    /// A worker leaves; the last one ends everything.
-    pub(super) fn leave(&self, chair: Chair) {
+    /// A worker leaves; the last one ends everything. A seat whose thread never started leaves without its chair.
+    pub(crate) fn leave(&self, chair: Option<Chair>) {
         let last = {
             let mut left = self.exits.left.lock();
             *left + 1 == self.workers() || {
@@ -51,28 +71,28 @@ impl Scheduler {
             }
         };
         if last {
-            self.end(&chair);
+            self.end(chair.as_ref());
             *self.exits.left.lock() += 1;
             self.exits.changed.notify_all();
         }
     }
 
     /// E1 to E4, on the last thread that looks into the queues.
-    pub(crate) fn end(&self, chair: &Chair) {
-        while self.live.len() > 0 {
-            let job = chair
+    pub(crate) fn end(&self, chair: Option<&Chair>) {
+        let own = |chair: &Chair| {
+            chair
                 .deque
                 .pop()
                 .or_else(|| self.seats[chair.seat].next.take())
-                .or_else(|| self.inbox.take_one());
-            match job {
+        };
+        while self.live.len() > 0 {
+            match chair.and_then(own).or_else(|| self.inbox.take_one()) {
                 Some(job) => drop(job.run()),
                 None => std::thread::yield_now(),
             }
         }
-        self.drained.store(true, Ordering::Relaxed);
-        store_load_fence("E3"); // partner S2
-        self.abandon_inbox();
+        self.drained.end(); // E2 E3
+        self.abandon_inbox(); // E4
     }
 
     /// Drops what no worker will ever run: callbacks of promises.
@@ -89,12 +109,46 @@ impl Scheduler {
             match deadline {
                 None => self.exits.changed.wait(&mut left),
                 Some(deadline) => {
-                    if self.exits.changed.wait_until(&mut left, deadline).timed_out() {
+                    if self
+                        .exits
+                        .changed
+                        .wait_until(&mut left, deadline)
+                        .timed_out()
+                    {
                         return *left >= self.workers();
                     }
                 }
             }
         }
         true
+    }
+}
+
+#[cfg(all(test, filch_loom))]
+mod model {
+    use super::*;
+    use crate::scheduler::idle::Idle;
+    use loom::thread;
+    use std::sync::Arc;
+
+    #[test]
+    fn a_job_that_comes_at_the_end_is_abandoned_by_someone() {
+        loom::model(|| {
+            let all = Arc::new((Drained::new(), AtomicUsize::new(0), Idle::new()));
+            let submitter = {
+                let all = all.clone();
+                thread::spawn(move || {
+                    all.1.store(1, Ordering::Relaxed); // S1
+                    assert!(all.2.submitted(1).is_none()); // S2
+                    all.0.has_ended()
+                })
+            };
+            all.0.end();
+            let seen = all.1.load(Ordering::Relaxed) == 1; // E4
+            assert!(
+                submitter.join().unwrap() || seen,
+                "a job stays in the injector for ever"
+            );
+        });
     }
 }

@@ -13,11 +13,11 @@ use crossbeam_utils::sync::Parker;
 use super::idle::{Searching, Woken};
 use super::queues::Deque;
 use super::seat::Seat;
-use super::Scheduler;
+use super::{Scheduler, call};
 use crate::driver::Borrow;
 use crate::job::Job;
 use crate::park::Bed;
-use crate::sync_prim::Arc;
+use std::sync::Arc;
 
 /// Jobs from the next slot in a row while the deque waits. Two tasks that wake each other would else keep a third
 /// from running. Unit: jobs; as tokio's.
@@ -322,7 +322,8 @@ impl Worker {
     /// About to sleep: does a job wait in a next slot behind a poll that lasts? Then nobody else would ever run it.
     fn watch_next_slots(&self) -> Option<Job> {
         let seats = &self.scheduler.seats;
-        let waits = |at: usize| at != self.seat && !seats[at].next.is_empty() && seats[at].is_running();
+        let waits =
+            |at: usize| at != self.seat && !seats[at].next.is_empty() && seats[at].is_running();
         let at = (0..seats.len()).find(|at| waits(*at))?;
         let (polls, since) = (seats[at].polls(), Instant::now());
         while seats[at].polls() == polls && waits(at) && !self.scheduler.any_job() {
@@ -341,13 +342,12 @@ impl Worker {
         let scheduler = &*self.scheduler;
         let (driver, workers) = (&*scheduler.driver, scheduler.workers());
         let bed = self.find_bed();
-        let may_sleep = scheduler.idle.prepare_sleep(
-            self.seat,
-            workers,
-            searching,
-            bed == Bed::Poller,
-            || scheduler.any_job() || scheduler.is_closing(),
-        );
+        let may_sleep =
+            scheduler
+                .idle
+                .prepare_sleep(self.seat, workers, searching, bed == Bed::Poller, || {
+                    scheduler.any_job() || scheduler.is_closing()
+                });
         if let Err(woken) = may_sleep {
             if bed == Bed::Poller {
                 driver.hand_back();
@@ -356,14 +356,14 @@ impl Worker {
         }
         let mut for_others = 0;
         if self.my_seat().token.announce(bed) {
-            scheduler.settings.hooks.park();
+            call(&scheduler.settings.hooks.park);
             match bed {
                 Bed::Poller => for_others = self.batch(|| driver.wait(None)),
                 Bed::Parker => self.parker.park(),
             }
             // A token that came is for this wake-up, whatever else ended the sleep.
             let _ = self.my_seat().token.retract();
-            scheduler.settings.hooks.unpark();
+            call(&scheduler.settings.hooks.unpark);
         } else if bed == Bed::Poller {
             driver.hand_back();
         }

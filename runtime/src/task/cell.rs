@@ -21,7 +21,8 @@ use crate::error::Cause;
 use crate::job::{Job, JobHead, JobVtable, Schedule};
 use crate::origin::Origin;
 use crate::promise::callbacks::Callbacks;
-use crate::sync_prim::{Arc, UnsafeCell};
+use crate::sync_prim::UnsafeCell;
+use std::sync::Arc;
 
 /// What every task begins with, whatever its future.
 #[repr(C)]
@@ -139,22 +140,23 @@ where
 
     unsafe fn take_outcome(header: NonNull<Header>, out: *mut ()) {
         // SAFETY: live, and the join side has the stage: the caller saw DONE.
-        let stage = unsafe {
-            Self::of(header).with_stage(|stage| std::mem::replace(stage, Stage::Gone))
-        };
+        let stage =
+            unsafe { Self::of(header).with_stage(|stage| std::mem::replace(stage, Stage::Gone)) };
         let outcome = match stage {
             Stage::Finished(outcome) => Some(outcome),
             Stage::Running(_) | Stage::Gone => None,
         };
         // SAFETY: the caller's `out` points at a `MaybeUninit` of just this type.
-        unsafe { out.cast::<Option<Result<F::Output, Cause>>>().write(outcome) }
+        unsafe {
+            out.cast::<Option<Result<F::Output, Cause>>>()
+                .write(outcome)
+        }
     }
 
     unsafe fn drop_outcome(header: NonNull<Header>) {
         // SAFETY: live, and the caller has the stage.
-        let stage = unsafe {
-            Self::of(header).with_stage(|stage| std::mem::replace(stage, Stage::Gone))
-        };
+        let stage =
+            unsafe { Self::of(header).with_stage(|stage| std::mem::replace(stage, Stage::Gone)) };
         let _ = catch_unwind(AssertUnwindSafe(|| drop(stage)));
     }
 

@@ -13,7 +13,7 @@ use crate::error::JoinError;
 use crate::job::{Job, Schedule};
 use crate::origin::{Id, Origin};
 use crate::promise::callbacks::Key;
-use crate::sync_prim::Arc;
+use std::sync::Arc;
 
 /// A counted reference to a task, whatever its future.
 pub(crate) struct Task(NonNull<Header>);

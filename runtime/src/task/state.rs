@@ -34,7 +34,7 @@ const JOIN_WAITING: usize = 1 << 5;
 const REF: usize = 1 << 6;
 
 /// Spawned: queued, held by its owner and by its join handle.
-const SPAWNED: usize = SCHEDULED | JOIN_INTEREST | 2 * REF;
+const SPAWNED: usize = SCHEDULED | JOIN_INTEREST | (2 * REF);
 
 pub(super) struct State(AtomicUsize);
 
@@ -85,11 +85,20 @@ impl State {
     pub(super) fn start(&self) -> Start {
         // Ordering: Acquire <- the Release in `wake`: the poll sees what the waker wrote; and <- the Release in
         // `pause`: it sees the future as the last runner left it. Release: nothing; the word's own order is enough.
-        let before = self
-            .0
-            .fetch_add(RUNNING - SCHEDULED, ordering("task_start", Ordering::Acquire));
-        debug_assert_eq!(before & (SCHEDULED | RUNNING | DONE), SCHEDULED, "a job of a task that is not queued");
-        if before & CANCEL == 0 { Start::Poll } else { Start::Cancel }
+        let before = self.0.fetch_add(
+            RUNNING - SCHEDULED,
+            ordering("task_start", Ordering::Acquire),
+        );
+        debug_assert_eq!(
+            before & (SCHEDULED | RUNNING | DONE),
+            SCHEDULED,
+            "a job of a task that is not queued"
+        );
+        if before & CANCEL == 0 {
+            Start::Poll
+        } else {
+            Start::Cancel
+        }
     }
 
     /// Running -> idle, or queued if it was woken meanwhile.
@@ -99,14 +108,18 @@ impl State {
         let before = self
             .0
             .fetch_sub(RUNNING, ordering("task_pause", Ordering::Release));
-        if before & SCHEDULED == 0 { Pause::Idle } else { Pause::Requeue }
+        if before & SCHEDULED == 0 {
+            Pause::Idle
+        } else {
+            Pause::Requeue
+        }
     }
 
     /// Running -> done; the outcome is in place.
     #[inline]
     pub(super) fn finish(&self) -> Finish {
-        // Ordering: AcqRel. Release -> the Acquire in `is_done`, `join_waits` and `forget_join`: who sees DONE sees
-        // the outcome. Acquire <- the Release in `join_waits` and `forget_join`: what the join side wrote is whole.
+        // Ordering: AcqRel. Release -> the Acquire in `is_done` and `forget_join`: who sees DONE sees
+        // the outcome. Acquire <- the Release in `forget_join`: the join side is done with the stage.
         let before = self
             .0
             .fetch_xor(RUNNING | DONE, ordering("task_finish", Ordering::AcqRel));
@@ -133,8 +146,14 @@ impl State {
     fn schedule(&self, bits: usize) -> Wake {
         // Ordering: Release -> the Acquire in `start`. Acquire <- the Release in `pause`, for the job made here
         // may be run by this thread, and `start` of a queued task needs no other partner.
-        let before = self.0.fetch_or(bits, ordering("task_wake", Ordering::AcqRel));
-        if before & (SCHEDULED | RUNNING | DONE) == 0 { Wake::Queue } else { Wake::Nothing }
+        let before = self
+            .0
+            .fetch_or(bits, ordering("task_wake", Ordering::AcqRel));
+        if before & (SCHEDULED | RUNNING | DONE) == 0 {
+            Wake::Queue
+        } else {
+            Wake::Nothing
+        }
     }
 
     #[inline]
@@ -145,10 +164,10 @@ impl State {
 
     /// The join side has left a waker. True if the task is done, so that it may never be woken.
     pub(super) fn join_waits(&self) -> bool {
-        // Ordering: AcqRel, partner `finish`: either it sees JOIN_WAITING and the waker, or we see DONE and the outcome.
-        let before = self
-            .0
-            .fetch_or(JOIN_WAITING, ordering("task_join_waits", Ordering::AcqRel));
+        // Ordering: Relaxed. Either `finish` comes later in the order of this word and sees JOIN_WAITING; the lock of the
+        // waiters, which we had before and it takes after, shows it the waker. Or it came before, and we see DONE; the
+        // outcome becomes visible by `is_done`.
+        let before = self.0.fetch_or(JOIN_WAITING, Ordering::Relaxed);
         before & DONE != 0
     }
 
@@ -197,7 +216,12 @@ impl State {
     #[must_use = "the last one frees the memory"]
     pub(super) fn drop_ref(&self) -> bool {
         // Ordering: Release -> the Acquire below, so that whatever any holder did is over when the memory goes.
-        if self.0.fetch_sub(REF, ordering("task_drop_ref", Ordering::Release)) / REF != 1 {
+        if self
+            .0
+            .fetch_sub(REF, ordering("task_drop_ref", Ordering::Release))
+            / REF
+            != 1
+        {
             return false;
         }
         fence(Ordering::Acquire);
