@@ -1,0 +1,269 @@
+//! `select!`, `join!`, `try_join!` and `pin!`, as the user sees them.
+//!
+//! The first three hand everything to the crate `filch-macros`, with the path under which it finds filch again.
+
+/// Waits for the first of several branches, drops the others, and runs the handler of the one that came first.
+///
+/// ```text
+/// filch::select! {
+///     biased;                                                     optional
+///     <pattern> = <future> (, if <precondition>)? => <handler>,   up to 64 branches; no `,` needed after a { block }
+///     else => <handler>                                           optional, last
+/// }
+/// ```
+/// All branches run in the current task, at the same time but not in parallel: a branch that blocks the thread blocks
+/// them all. [`spawn`](crate::spawn) what should use another core, and select on its handle. To be used in async code.
+///
+/// 1. All preconditions are evaluated. Where one is `false`, the branch is *disabled* until this `select!` ends.
+/// 2. All futures are created, even those of disabled branches, which are never polled.
+/// 3. The futures are polled until one gives a value. If the value fits the pattern, the wait is over; if not, the
+///    branch is disabled and the wait goes on. Anything that becomes a future by
+///    [`IntoFuture`](std::future::IntoFuture) will do.
+/// 4. All futures are dropped, from first to last: what they borrowed is free again. Pass `&mut future` to keep one,
+///    [pinned](crate::pin!) if it is not `Unpin`.
+/// 5. The handler runs, with the names that the pattern bound, and its value is the value of `select!`. `.await`, `?`,
+///    `return` and `break` work in it as they do around the macro.
+///
+/// When every branch is disabled, `else` runs in place of a handler.
+///
+/// # Fairness
+/// Each round of polls starts at a random branch, so that in a loop no branch that is always ready starves the others.
+/// With `biased;` each round goes from top to bottom: it saves the random number and lets the order speak, and
+/// fairness is then up to you. Put the shutdown signal above the busy stream.
+///
+/// A task whose budget is spent lets the others go first: then no branch is polled, not even a ready one.
+///
+/// # Panics
+/// If every branch is disabled and there is no `else`.
+///
+/// # Cancel safety
+/// A branch that does not come first is cancelled: its future is dropped wherever it waits. In a loop that is harmless
+/// only for futures which lose nothing when they are dropped and made anew: receiving from a channel, accepting a
+/// connection, a single `read`, [`sleep`](crate::time::sleep) held by reference. It loses data with `read_exact`,
+/// `read_to_end` and `write_all`, which may have done part of their work, and it loses the place in the queue with
+/// what waits for a lock or a permit. An async block of your own is safe if it could start again at each of its
+/// `.await`s. The safe way for the others: create the future before the loop, pin it, and select on `&mut future`.
+///
+/// `select!` itself loses no value that fits its pattern: after the first one no other branch is polled. A value that
+/// does not fit is dropped.
+///
+/// # Source
+/// As `tokio::select!`. Besides, a pattern may be any that `match` takes, under the rules of your edition. The role
+/// is that of `asyncio.wait(..., return_when=FIRST_COMPLETED)`, which does not cancel the others (CPython
+/// Lib/asyncio/tasks.py).
+///
+/// # Examples
+/// The first answer counts.
+/// ```
+/// # async fn ask(mirror: &str) -> String { format!("answer of {mirror}") }
+/// # #[filch::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let answer = filch::select! {
+///     answer = ask("north") => answer,
+///     answer = ask("south") => answer,
+/// };
+/// assert!(answer.ends_with("north") || answer.ends_with("south"));
+/// # }
+/// ```
+/// Two channels until both are closed. `Err` does not fit, so it disables its branch.
+/// ```
+/// # #[filch::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let (odd, odds) = async_channel::unbounded();
+/// let (even, evens) = async_channel::unbounded();
+/// for n in 0..10 {
+///     if n % 2 == 0 { &even } else { &odd }.send(n).await.unwrap();
+/// }
+/// drop((odd, even));
+///
+/// let mut all = Vec::new();
+/// loop {
+///     filch::select! {
+///         Ok(n) = odds.recv() => all.push(n),
+///         Ok(n) = evens.recv() => all.push(n),
+///         else => break,
+///     }
+/// }
+/// all.sort();
+/// assert_eq!(all, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+/// # }
+/// ```
+/// One deadline for a whole loop: the `sleep` is made once and lent to each round.
+/// ```
+/// # #[filch::main(flavor = "current_thread")]
+/// # async fn main() {
+/// use std::time::Duration;
+///
+/// let (send, numbers) = async_channel::unbounded();
+/// send.send(1).await.unwrap();
+/// let deadline = filch::time::sleep(Duration::from_millis(20));
+/// filch::pin!(deadline);
+/// let mut sum = 0;
+/// loop {
+///     filch::select! {
+///         biased;
+///         Ok(n) = numbers.recv() => sum += n,
+///         () = &mut deadline => break,
+///     }
+/// }
+/// assert_eq!(sum, 1);
+/// # }
+/// ```
+/// A precondition keeps a finished future from being polled again.
+/// ```
+/// # #[filch::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let mut left = filch::spawn(async { "left" });
+/// let mut right = filch::spawn(async { "right" });
+/// let (mut a, mut b) = (None, None);
+/// while a.is_none() || b.is_none() {
+///     filch::select! {
+///         side = &mut left, if a.is_none() => a = Some(side.unwrap()),
+///         side = &mut right, if b.is_none() => b = Some(side.unwrap()),
+///     }
+/// }
+/// assert_eq!((a, b), (Some("left"), Some("right")));
+/// # }
+/// ```
+#[macro_export]
+macro_rules! select {
+    ($($branches:tt)*) => {
+        $crate::__private::select_impl! { ($crate) $($branches)* }
+    };
+}
+
+/// Waits for all of several futures and gives their values as a tuple, in the order written.
+///
+/// ```text
+/// filch::join!(<future>, <future>, ...)          filch::join!(biased; <future>, <future>, ...)
+/// ```
+/// All futures run in the current task, at the same time but not in parallel: one that blocks the thread blocks them
+/// all. [`spawn`](crate::spawn) what should use another core, and join its handle. They are kept in place, nothing is
+/// allocated; each is dropped as soon as it is done. Anything that becomes a future by
+/// [`IntoFuture`](std::future::IntoFuture) will do. Without a future the value is `()`. To be used in async code.
+///
+/// # Fairness
+/// Each round of polls starts one future further on, so that one that spends the whole budget of the task cannot
+/// starve the others. With `biased;` each round goes from first to last.
+///
+/// # Cancel safety
+/// Dropping the wait drops all futures, and the values of those that were done. So it is safe only if losing these is.
+///
+/// # Source
+/// As `tokio::join!`. The role is that of `asyncio.gather`, which makes a task of each coroutine (CPython
+/// Lib/asyncio/tasks.py).
+///
+/// # Examples
+/// ```
+/// # async fn count(text: &str) -> usize { text.len() }
+/// # #[filch::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let (length, answer) = filch::join!(count("hello"), async { "world" });
+/// assert_eq!((length, answer), (5, "world"));
+/// # }
+/// ```
+/// On two cores:
+/// ```
+/// # #[filch::main]
+/// # async fn main() {
+/// let low = filch::spawn(async { (1..=50).sum::<u64>() });
+/// let high = filch::spawn(async { (51..=100).sum::<u64>() });
+/// let (low, high) = filch::join!(low, high);
+/// assert_eq!(low.unwrap() + high.unwrap(), 5050);
+/// # }
+/// ```
+#[macro_export]
+macro_rules! join {
+    ($($futures:tt)*) => {
+        $crate::__private::join_impl! { ($crate) $($futures)* }
+    };
+}
+
+/// Waits until all of several futures are `Ok`, or for the first `Err`.
+///
+/// ```text
+/// filch::try_join!(<future>, <future>, ...)      filch::try_join!(biased; <future>, <future>, ...)
+/// ```
+/// As [`join!`](crate::join!), for futures of `Result`s with one error type. `Ok` has the values as a tuple, in the
+/// order written. At the first `Err` the wait is over: the other futures and the values so far are dropped. Without a
+/// future the value is `Ok(())`.
+///
+/// To make another error type fit, map it: `async { ask().await.map_err(Into::into) }`. An `Err` inside the `Ok` of a
+/// joined handle is a value like any other: flatten it first.
+///
+/// # Errors
+/// The first error that is met; of two in one round, that of the future polled first.
+///
+/// # Fairness
+/// As [`join!`](crate::join!).
+///
+/// # Cancel safety
+/// As [`join!`](crate::join!); and the futures that are dropped at the first `Err` are cancelled wherever they wait.
+///
+/// # Source
+/// As `tokio::try_join!`. The role is that of `asyncio.gather`, or of a `TaskGroup` that cancels the others (CPython
+/// Lib/asyncio/tasks.py, Lib/asyncio/taskgroups.py).
+///
+/// # Examples
+/// ```
+/// # async fn parse(text: &str) -> Result<u32, std::num::ParseIntError> { text.parse() }
+/// # #[filch::main(flavor = "current_thread")]
+/// # async fn main() {
+/// assert_eq!(filch::try_join!(parse("1"), parse("2")), Ok((1, 2)));
+///
+/// // The second fails, and the first is not waited for.
+/// let failed: Result<((), u32), _> = filch::try_join!(std::future::pending(), parse("two"));
+/// assert!(failed.is_err());
+/// # }
+/// ```
+#[macro_export]
+macro_rules! try_join {
+    ($($futures:tt)*) => {
+        $crate::__private::try_join_impl! { ($crate) $($futures)* }
+    };
+}
+
+/// Pins variables where they stand, on the stack or inside the future they are part of.
+///
+/// ```text
+/// filch::pin!(first, second);                    filch::pin! { let first = ...; let second = ...; }
+/// ```
+/// Each name then stands for a `Pin<&mut _>`, and the value itself can no longer be reached, let alone moved. A future
+/// that is not `Unpin` can so be awaited by reference, `(&mut future).await`, and lent to
+/// [`select!`](crate::select!) many times. Nothing is allocated.
+///
+/// It takes names. To pin the value of an expression, use [`std::pin::pin!`].
+///
+/// # Source
+/// As `tokio::pin!`, without its `unsafe`.
+///
+/// # Examples
+/// ```
+/// # #[filch::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let answer = async { 42 };
+/// filch::pin!(answer);
+/// assert_eq!((&mut answer).await, 42);
+///
+/// filch::pin! {
+///     let one = async { 1 };
+///     let two = async { 2 };
+/// }
+/// assert_eq!(filch::join!(&mut one, &mut two), (1, 2));
+/// # }
+/// ```
+#[macro_export]
+macro_rules! pin {
+    ($($name:ident),* $(,)?) => {
+        $(
+            #[allow(unused_mut)]
+            let mut $name = ::core::pin::pin!($name);
+        )*
+    };
+    ($(let $name:ident = $value:expr;)*) => {
+        $(
+            let $name = $value;
+            $crate::pin!($name);
+        )*
+    };
+}
