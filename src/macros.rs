@@ -31,8 +31,6 @@
 /// With `biased;` each round goes from top to bottom: it saves the random number and lets the order speak, and
 /// fairness is then up to you. Put the shutdown signal above the busy stream.
 ///
-/// A task whose budget is spent lets the others go first: then no branch is polled, not even a ready one.
-///
 /// # Panics
 /// If every branch is disabled and there is no `else`.
 ///
@@ -143,8 +141,7 @@ macro_rules! select {
 /// [`IntoFuture`](std::future::IntoFuture) will do. Without a future the value is `()`. To be used in async code.
 ///
 /// # Fairness
-/// Each round of polls starts one future further on, so that one that spends the whole budget of the task cannot
-/// starve the others. With `biased;` each round goes from first to last.
+/// Each round of polls starts one future further on. With `biased;` each round goes from first to last.
 ///
 /// # Cancel safety
 /// Dropping the wait drops all futures, and the values of those that were done. So it is safe only if losing these is.

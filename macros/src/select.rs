@@ -176,9 +176,6 @@ impl Select {
                 #pinned
                 #[allow(unreachable_code, unreachable_patterns, unused_variables, unused_mut)]
                 let first = ::core::future::poll_fn(move |cx| {
-                    if #krate::__private::poll_budget_available(cx).is_pending() {
-                        return ::core::task::Poll::Pending;
-                    }
                     let mut waiting = false;
                     #round
                     if waiting {
