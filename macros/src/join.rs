@@ -1,8 +1,8 @@
 //! `join!` and `try_join!`: wait for all branches together, in one task.
 //!
 //! Each future is pinned inside a `MaybeDone`, which drops it when it is done and keeps its value. The first branch
-//! polled moves on by one with each round (unless `biased;`), so that a branch that spends the whole budget of the
-//! task cannot starve those after it.
+//! polled moves on by one with each round (unless `biased;`), so that one branch that is greedy of the
+//! task's time does not always come before the others.
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;
