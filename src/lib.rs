@@ -86,3 +86,8 @@ pub mod io {
         copy_bidirectional, duplex, empty, repeat, sink, split,
     };
 }
+
+/// Compiles and runs the README's quick start.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -45,7 +45,8 @@ where
         }
         Start::Cancel => Err(Cause::Cancelled),
     };
-    finish(cell, header, outcome);
+    // SAFETY: RUNNING is ours by `start`, and we are done with `cell`.
+    unsafe { finish::<F, S>(header, outcome) };
     None
 }
 
@@ -85,12 +86,18 @@ where
     unsafe { cell.with_stage(poll_stage) }
 }
 
-fn finish<F, S>(cell: &Cell<F, S>, header: NonNull<Header>, outcome: Result<F::Output, Cause>)
+/// Running -> done. Takes a pointer, not a reference: the memory may go before it returns.
+///
+/// # Safety
+/// `header` begins a live `Cell<F, S>`, and the caller is its runner.
+unsafe fn finish<F, S>(header: NonNull<Header>, outcome: Result<F::Output, Cause>)
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
     S: Schedule,
 {
+    // SAFETY: live, by the caller's promise, until the last line.
+    let cell = unsafe { Cell::<F, S>::of(header) };
     let was_cancelled = matches!(outcome, Err(Cause::Cancelled));
     // SAFETY: RUNNING is ours, so the stage is. Assigning drops the future in place; if that panics the new stage
     // has been written all the same.
