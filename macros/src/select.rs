@@ -153,7 +153,6 @@ impl Select {
             return quote! {{ #otherwise }};
         }
         let site = Span::mixed_site();
-        let krate = &self.head.krate;
         let selected = selected();
         let kinds: Vec<Ident> = (0..self.branches.len()).map(kind).collect();
         let none_disabled = self.none_disabled();
@@ -233,6 +232,7 @@ impl Select {
 
     fn round(&self) -> TokenStream {
         let polls: Vec<TokenStream> = (0..self.branches.len()).map(|i| self.poll(i)).collect();
+
         let krate = &self.head.krate;
         let count = number(polls.len());
         let start = (!self.head.biased && polls.len() > 1).then(|| {

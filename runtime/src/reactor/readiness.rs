@@ -206,9 +206,10 @@ impl std::fmt::Debug for Interest {
 }
 
 impl Readiness {
+    /// Born ready for everything: an operation is tried first, and waits only if it would block.
     pub(crate) fn new() -> Readiness {
         Readiness {
-            word: AtomicUsize::new(0),
+            word: AtomicUsize::new((Ready::READABLE | Ready::WRITABLE).0 as usize),
             readers: Callbacks::new(),
             writers: Callbacks::new(),
             next_key: AtomicU32::new(POLLER + 1),
@@ -396,8 +397,6 @@ mod model {
                 bytes: AtomicUsize::new(0),
                 readiness: Readiness::new(),
             });
-            // A stale belief, as after a spurious event.
-            pipe.readiness.move_on(Ready::READABLE.0 as usize);
             let writer = {
                 let pipe = pipe.clone();
                 thread::spawn(move || pipe.write())
