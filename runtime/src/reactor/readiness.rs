@@ -7,7 +7,7 @@
 //! Model: `model`; it fails without the tick, and without the second look.
 
 use std::sync::atomic::AtomicU32;
-use std::task::{Context, Poll, Waker};
+use std::task::{Poll, Waker};
 
 use crate::promise::callbacks::{Callbacks, Done, Key};
 use crate::sync_prim::{AtomicUsize, Ordering, keep, ordering};
@@ -17,7 +17,7 @@ use crate::sync_prim::{AtomicUsize, Ordering, keep, ordering};
 /// # Source
 /// `tokio::io::Ready`.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
-pub struct Ready(u8);
+pub struct Ready(u16);
 
 /// What to wait for. Joined by `|`.
 ///
@@ -42,10 +42,10 @@ pub(crate) struct Seen {
     tick: usize,
 }
 
-const TICK: usize = 1 << 8;
+const TICK: usize = 1 << 16;
 const BITS: usize = TICK - 1;
 /// Beside the ready bits: the reactor has ended.
-const SHUT_DOWN: usize = 1 << 7;
+const SHUT_DOWN: usize = 1 << 15;
 
 pub(crate) struct Readiness {
     word: AtomicUsize,
@@ -75,8 +75,12 @@ impl Ready {
 
     /// The event did not tell whether the read side has closed: a short read is no proof that nothing is left.
     pub(crate) const UNSURE: Ready = Ready(1 << 6);
+    /// No event has come yet, and nothing has been tried.
+    const UNTRIED: [Ready; 2] = [Ready(1 << 7), Ready(1 << 8)];
+    /// What users may see.
+    pub(crate) const PUBLIC: Ready = Ready((1 << 6) - 1);
 
-    /// What makes a direction worth a try.
+    /// What makes a direction ready.
     pub(crate) const fn of(direction: Direction) -> Ready {
         match direction {
             Direction::Read => Ready(
@@ -89,6 +93,11 @@ impl Ready {
             // An error that concerns writes is told as WRITE_CLOSED.
             Direction::Write => Ready(Ready::WRITABLE.0 | Ready::WRITE_CLOSED.0),
         }
+    }
+
+    /// What makes a direction worth a try: that it is ready, or that nobody has tried yet.
+    pub(crate) fn worth_a_try(direction: Direction) -> Ready {
+        Ready::of(direction) | Ready::UNTRIED[direction as usize]
     }
 
     /// True if a read is worth a try.
@@ -181,11 +190,16 @@ impl Interest {
 
     /// What satisfies it.
     pub(crate) fn ready(self) -> Ready {
-        let mut ready = Ready::EMPTY;
-        for direction in self.directions() {
-            ready |= Ready::of(direction);
-        }
-        ready
+        self.directions().fold(Ready::EMPTY, |ready, direction| {
+            ready | Ready::of(direction)
+        })
+    }
+
+    /// What makes an operation worth a try.
+    pub(crate) fn worth_a_try(self) -> Ready {
+        self.directions().fold(Ready::EMPTY, |ready, direction| {
+            ready | Ready::worth_a_try(direction)
+        })
     }
 }
 
@@ -206,10 +220,11 @@ impl std::fmt::Debug for Interest {
 }
 
 impl Readiness {
-    /// Born ready for everything: an operation is tried first, and waits only if it would block.
+    /// Born worth a try in both directions, and believed ready for nothing.
     pub(crate) fn new() -> Readiness {
+        let [reads, writes] = Ready::UNTRIED;
         Readiness {
-            word: AtomicUsize::new((Ready::READABLE | Ready::WRITABLE).0 as usize),
+            word: AtomicUsize::new((reads | writes).0 as usize),
             readers: Callbacks::new(),
             writers: Callbacks::new(),
             next_key: AtomicU32::new(POLLER + 1),
@@ -266,7 +281,7 @@ impl Readiness {
             return Err(gone());
         }
         Ok(Seen {
-            ready: Ready(word as u8),
+            ready: Ready(word as u16),
             tick: word & !BITS,
         })
     }
@@ -290,18 +305,9 @@ impl Readiness {
         }
     }
 
-    /// What is believed of a direction; if nothing, the waker is registered under `key`.
+    /// What is believed, if it has any of `wanted`; if not, the waker is registered for these directions under `key`.
+    #[inline]
     pub(crate) fn poll(
-        &self,
-        context: &mut Context<'_>,
-        direction: Direction,
-        key: Key,
-    ) -> Poll<std::io::Result<Seen>> {
-        self.poll_any(context.waker(), Ready::of(direction), [direction], key)
-    }
-
-    /// As [`Readiness::poll`], for any of `wanted`.
-    pub(crate) fn poll_any(
         &self,
         waker: &Waker,
         wanted: Ready,
@@ -357,6 +363,7 @@ mod model {
     use loom::future::block_on;
     use loom::thread;
     use std::sync::Arc;
+    use std::task::Context;
 
     /// A pipe of as many bytes as were written, and its readiness.
     struct Pipe {
@@ -375,8 +382,9 @@ mod model {
         /// Reads one byte, as `Source::poll_io` does: a byte that waits while the reader does is a deadlock.
         fn poll_read(&self, context: &mut Context<'_>) -> Poll<()> {
             loop {
-                let Poll::Ready(seen) = self.readiness.poll(context, Direction::Read, POLLER)
-                else {
+                let read = Direction::Read;
+                let (waker, wanted) = (context.waker(), Ready::worth_a_try(read));
+                let Poll::Ready(seen) = self.readiness.poll(waker, wanted, [read], POLLER) else {
                     return Poll::Pending;
                 };
                 let bytes = self.bytes.load(Ordering::Relaxed);
@@ -384,8 +392,7 @@ mod model {
                     self.bytes.fetch_sub(1, Ordering::Relaxed);
                     return Poll::Ready(());
                 }
-                self.readiness
-                    .clear(seen.unwrap(), Ready::of(Direction::Read));
+                self.readiness.clear(seen.unwrap(), wanted);
             }
         }
     }

@@ -109,15 +109,7 @@ impl<T: AsFd> Source<T> {
         direction: Direction,
         mut op: impl FnMut(&T) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
-        loop {
-            let seen = match self.readiness().poll(context, direction, POLLER) {
-                Poll::Ready(seen) => seen?,
-                Poll::Pending => return Poll::Pending,
-            };
-            if let Some(done) = self.attempt(seen, Ready::of(direction), || op(self.get_ref())) {
-                return Poll::Ready(done);
-            }
-        }
+        self.poll_attempt(context, direction, |io, _seen| op(io))
     }
 
     /// As [`poll_io`](Self::poll_io), for a transfer of up to `wanted` bytes: a short one proves that the direction is
@@ -132,16 +124,30 @@ impl<T: AsFd> Source<T> {
         wanted: usize,
         mut op: impl FnMut(&T) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
+        self.poll_attempt(context, direction, |io, seen| {
+            let moved = op(io)?;
+            self.moved(seen, direction, moved, wanted);
+            Ok(moved)
+        })
+    }
+
+    #[inline]
+    fn poll_attempt<R>(
+        &self,
+        context: &mut Context<'_>,
+        direction: Direction,
+        mut op: impl FnMut(&T, Seen) -> io::Result<R>,
+    ) -> Poll<io::Result<R>> {
+        let wanted = Ready::worth_a_try(direction);
         loop {
-            let seen = match self.readiness().poll(context, direction, POLLER) {
+            let polled = self
+                .readiness()
+                .poll(context.waker(), wanted, [direction], POLLER);
+            let seen = match polled {
                 Poll::Ready(seen) => seen?,
                 Poll::Pending => return Poll::Pending,
             };
-            let wants = Ready::of(direction);
-            if let Some(done) = self.attempt(seen, wants, || op(self.get_ref())) {
-                if let Ok(moved) = done {
-                    self.moved(seen, direction, moved, wanted);
-                }
+            if let Some(done) = self.attempt(seen, wanted, |io| op(io, seen)) {
                 return Poll::Ready(done);
             }
         }
@@ -152,12 +158,9 @@ impl<T: AsFd> Source<T> {
     fn moved(&self, seen: Seen, direction: Direction, moved: usize, wanted: usize) {
         // A read that is short because the stream ends there must be tried again, to see the end.
         let open_ended = Ready::READ_CLOSED | Ready::UNSURE | Ready::ERROR;
-        let (spent, proof) = match direction {
-            Direction::Read => (Ready::READABLE, !seen.ready.intersects(open_ended)),
-            Direction::Write => (Ready::WRITABLE, true),
-        };
+        let proof = direction == Direction::Write || !seen.ready.intersects(open_ended);
         if SHORT_MEANS_EMPTY && proof && 0 < moved && moved < wanted {
-            self.readiness().clear(seen, spent);
+            self.readiness().clear(seen, Ready::worth_a_try(direction));
         }
     }
 
@@ -167,9 +170,9 @@ impl<T: AsFd> Source<T> {
         &self,
         seen: Seen,
         wanted: Ready,
-        op: impl FnOnce() -> io::Result<R>,
+        op: impl FnOnce(&T) -> io::Result<R>,
     ) -> Option<io::Result<R>> {
-        match op() {
+        match op(self.get_ref()) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 self.readiness().clear(seen, wanted);
                 None
@@ -187,10 +190,9 @@ impl<T: AsFd> Source<T> {
         context: &mut Context<'_>,
         direction: Direction,
     ) -> Poll<io::Result<()>> {
-        match self.readiness().poll(context, direction, POLLER) {
-            Poll::Ready(seen) => Poll::Ready(seen.map(drop)),
-            Poll::Pending => Poll::Pending,
-        }
+        self.readiness()
+            .poll(context.waker(), Ready::of(direction), [direction], POLLER)
+            .map_ok(drop)
     }
 
     /// Waits until any of `interest` is believed ready; any number of tasks may wait.
@@ -203,13 +205,15 @@ impl<T: AsFd> Source<T> {
     /// # Cancel safety
     /// Safe: dropping the future forgets the wait only.
     pub async fn ready(&self, interest: Interest) -> io::Result<Ready> {
-        Ok(self.seen(interest).await?.ready.and(interest.ready()))
+        let seen = self.seen(interest, interest.ready()).await?;
+        Ok(seen.ready.and(interest.ready()).and(Ready::PUBLIC))
     }
 
-    async fn seen(&self, interest: Interest) -> io::Result<Seen> {
+    async fn seen(&self, interest: Interest, wanted: Ready) -> io::Result<Seen> {
         let mut waiter = Waiter {
             readiness: self.readiness(),
             interest,
+            wanted,
             key: None,
         };
         std::future::poll_fn(|context| waiter.poll(context)).await
@@ -227,15 +231,16 @@ impl<T: AsFd> Source<T> {
         interest: Interest,
         mut op: impl FnMut(&T) -> io::Result<R>,
     ) -> io::Result<R> {
+        let wanted = interest.worth_a_try();
         loop {
-            let seen = self.seen(interest).await?;
-            if let Some(done) = self.attempt(seen, interest.ready(), || op(self.get_ref())) {
+            let seen = self.seen(interest, wanted).await?;
+            if let Some(done) = self.attempt(seen, wanted, &mut op) {
                 return done;
             }
         }
     }
 
-    /// Tries `op` if `interest` is believed ready.
+    /// Tries `op` if `interest` is believed ready, or if nothing has been tried yet.
     ///
     /// # Errors
     /// `WouldBlock` if it is not, or if `op` says so; whatever else `op` fails with; and if the runtime has shut down.
@@ -245,10 +250,11 @@ impl<T: AsFd> Source<T> {
         op: impl FnOnce(&T) -> io::Result<R>,
     ) -> io::Result<R> {
         let seen = self.readiness().look()?;
-        if !seen.ready.intersects(interest.ready()) {
+        let wanted = interest.worth_a_try();
+        if !seen.ready.intersects(wanted) {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        self.attempt(seen, interest.ready(), || op(self.get_ref()))
+        self.attempt(seen, wanted, op)
             .unwrap_or_else(|| Err(io::ErrorKind::WouldBlock.into()))
     }
 }
@@ -269,6 +275,7 @@ impl<T: AsFd + fmt::Debug> fmt::Debug for Source<T> {
 struct Waiter<'a> {
     readiness: &'a Readiness,
     interest: Interest,
+    wanted: Ready,
     /// Once it is registered.
     key: Option<Key>,
 }
@@ -279,15 +286,15 @@ impl Waiter<'_> {
             Some(key) => key,
             None => {
                 let seen = self.readiness.look()?;
-                if seen.ready.intersects(self.interest.ready()) {
+                if seen.ready.intersects(self.wanted) {
                     return Poll::Ready(Ok(seen));
                 }
                 *self.key.insert(self.readiness.new_key())
             }
         };
-        self.readiness.poll_any(
+        self.readiness.poll(
             context.waker(),
-            self.interest.ready(),
+            self.wanted,
             self.interest.directions(),
             key,
         )
