@@ -1,0 +1,108 @@
+//! tokio in its best form for these problems: multi-thread scheduler, everything enabled, its own sockets.
+
+use std::future::Future;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use socket2::SockRef;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::runtime::{Builder, Runtime};
+use tokio::task::JoinHandle;
+
+use super::Engine;
+
+#[derive(Clone, Copy)]
+pub(crate) struct Tokio(&'static Runtime);
+
+/// `JoinHandle` with its `Result` opened.
+pub(crate) struct Join<T>(JoinHandle<T>);
+
+impl<T> Future for Join<T> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+        Pin::new(&mut self.0)
+            .poll(cx)
+            .map(|outcome| outcome.expect("a task of the problem panicked"))
+    }
+}
+
+impl Engine for Tokio {
+    type Join<T: Send + 'static> = Join<T>;
+    type Listener = TcpListener;
+    type Stream = TcpStream;
+
+    fn start(workers: usize) -> io::Result<Self> {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(workers)
+            .enable_all()
+            .build()?;
+        Ok(Tokio(Box::leak(Box::new(runtime))))
+    }
+
+    fn block_on<F: Future>(self, future: F) -> F::Output {
+        self.0.block_on(future)
+    }
+
+    fn spawn_outside<F>(self, future: F) -> Join<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        Join(self.0.spawn(future))
+    }
+
+    fn spawn<F>(self, future: F) -> Join<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        Join(tokio::spawn(future))
+    }
+
+    fn detach<T: Send + 'static>(join: Join<T>) {
+        drop(join);
+    }
+
+    fn yield_now() -> impl Future<Output = ()> + Send {
+        tokio::task::yield_now()
+    }
+
+    fn listen(backlog: u32) -> io::Result<TcpListener> {
+        let socket = TcpSocket::new_v4()?;
+        socket.set_reuseaddr(true)?;
+        socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
+        socket.listen(backlog)
+    }
+
+    fn address(listener: &TcpListener) -> io::Result<SocketAddr> {
+        listener.local_addr()
+    }
+
+    async fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
+        Ok(listener.accept().await?.0)
+    }
+
+    fn connect(to: SocketAddr) -> impl Future<Output = io::Result<TcpStream>> + Send {
+        TcpStream::connect(to)
+    }
+
+    async fn read(stream: &mut TcpStream, into: &mut [u8]) -> io::Result<usize> {
+        stream.read(into).await
+    }
+
+    async fn read_exact(stream: &mut TcpStream, into: &mut [u8]) -> io::Result<()> {
+        stream.read_exact(into).await.map(drop)
+    }
+
+    async fn write_all(stream: &mut TcpStream, from: &[u8]) -> io::Result<()> {
+        stream.write_all(from).await
+    }
+
+    fn socket(stream: &TcpStream) -> SockRef<'_> {
+        SockRef::from(stream)
+    }
+}

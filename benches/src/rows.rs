@@ -1,0 +1,263 @@
+//! All rows: what each is called, counted in, demanded to reach, and how long its runs are.
+
+use std::io;
+use std::time::Duration;
+
+use crate::accept_close::AcceptClose;
+use crate::chained_spawn::ChainedSpawn;
+use crate::channel_relay::ChannelRelay;
+use crate::echo::Echo;
+use crate::echo_blocked::EchoBlocked;
+use crate::fanout_cpu::enter_with_rayon;
+use crate::idle_cpu::IdleCpu;
+use crate::join_handles::JoinHandles;
+use crate::ping_pong::PingPong;
+use crate::problem::{Contestant, enter};
+use crate::spawn::{SpawnLocal, SpawnRemote};
+use crate::task_bytes::TaskBytes;
+use crate::yield_many::YieldMany;
+
+/// Which way a figure is good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Better {
+    Higher,
+    Lower,
+}
+
+impl Better {
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Better::Higher => "higher",
+            Better::Lower => "lower",
+        }
+    }
+
+    /// How many times better `ours` is than `theirs`: more than 1 always means that ours is better.
+    pub(crate) fn ratio(self, ours: f64, theirs: f64) -> f64 {
+        match self {
+            Better::Higher => ours / theirs,
+            Better::Lower => theirs / ours,
+        }
+    }
+}
+
+/// How a row's runs are laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Layout {
+    /// One process, every peer's runtime built once in it, runs interleaved after a warm-up.
+    Together,
+    /// A process for each run, because what another run leaves behind (threads, memory) would be in the figure.
+    Apart,
+}
+
+/// The size of a row in one of the two modes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Size {
+    pub(crate) rounds: u32,
+    /// The length a run aims at.
+    pub(crate) window: Duration,
+}
+
+pub(crate) struct Row {
+    pub(crate) name: &'static str,
+    pub(crate) unit: &'static str,
+    pub(crate) better: Better,
+    /// The least ratio filch : tokio that the project demands of itself.
+    pub(crate) floor: Option<f64>,
+    pub(crate) about: &'static str,
+    pub(crate) peers: &'static [&'static str],
+    pub(crate) layout: Layout,
+    pub(crate) full: Size,
+    pub(crate) quick: Size,
+    /// With fewer workers the row means nothing and is left out.
+    pub(crate) least_workers: usize,
+    pub(crate) enter: fn(peer: &str, workers: usize) -> io::Result<Box<dyn Contestant>>,
+}
+
+impl Row {
+    pub(crate) fn size(&self, quick: bool) -> Size {
+        if quick { self.quick } else { self.full }
+    }
+}
+
+/// Runs are long enough for thousands of operations, and the whole program stays below four minutes (`--quick`: 90 s).
+const RUNS: Row = Row {
+    name: "",
+    unit: "ns/op",
+    better: Better::Lower,
+    floor: None,
+    about: "",
+    peers: &["filch", "tokio", "smol"],
+    layout: Layout::Together,
+    full: size(9, 200),
+    quick: size(5, 80),
+    least_workers: 1,
+    enter: |peer, _| Err(io::Error::other(peer)),
+};
+
+const fn size(rounds: u32, window_ms: u64) -> Size {
+    Size {
+        rounds,
+        window: Duration::from_millis(window_ms),
+    }
+}
+
+macro_rules! echo {
+    ($name:literal, $connections:literal, $floor:literal) => {
+        Row {
+            name: $name,
+            unit: "round trips/s",
+            better: Better::Higher,
+            floor: Some($floor),
+            about: concat!("64-byte TCP echo, connections: ", $connections),
+            enter: |peer, workers| {
+                enter(
+                    Echo {
+                        connections: $connections,
+                    },
+                    peer,
+                    workers,
+                )
+            },
+            ..RUNS
+        }
+    };
+}
+
+pub(crate) const ROWS: &[Row] = &[
+    Row {
+        name: "spawn_local",
+        floor: Some(1.5),
+        about: "spawn and run 100,000 tasks from a worker",
+        enter: |peer, workers| enter(SpawnLocal, peer, workers),
+        ..RUNS
+    },
+    Row {
+        name: "spawn_remote",
+        floor: Some(1.8),
+        about: "spawn and run 100,000 tasks from outside the runtime",
+        enter: |peer, workers| enter(SpawnRemote, peer, workers),
+        ..RUNS
+    },
+    Row {
+        name: "yield_many",
+        unit: "ns/yield",
+        floor: Some(1.3),
+        about: "200 tasks yield 1,000 times each",
+        enter: |peer, workers| enter(YieldMany, peer, workers),
+        ..RUNS
+    },
+    Row {
+        name: "ping_pong",
+        unit: "ns/round trip",
+        floor: Some(1.8),
+        about: "two tasks wake each other over two oneshots, 1,000 pairs at a time",
+        enter: |peer, workers| enter(PingPong, peer, workers),
+        ..RUNS
+    },
+    Row {
+        name: "chained_spawn",
+        unit: "ns/link",
+        floor: Some(3.0),
+        about: "each task spawns the next",
+        enter: |peer, workers| enter(ChainedSpawn, peer, workers),
+        ..RUNS
+    },
+    Row {
+        name: "join_handles",
+        floor: Some(1.3),
+        about: "spawn 10,000 tasks, await every handle",
+        enter: |peer, workers| enter(JoinHandles, peer, workers),
+        ..RUNS
+    },
+    Row {
+        name: "channel_relay",
+        unit: "ns/message",
+        floor: Some(1.2),
+        about: "producer, 4 relays, consumer over two channels of capacity 1",
+        enter: |peer, workers| enter(ChannelRelay, peer, workers),
+        ..RUNS
+    },
+    echo!("echo_1", 1, 1.1),
+    echo!("echo_2", 2, 1.1),
+    echo!("echo_8", 8, 1.2),
+    echo!("echo_64", 64, 1.1),
+    echo!("echo_512", 512, 1.0),
+    Row {
+        name: "accept_close",
+        unit: "connections/s",
+        better: Better::Higher,
+        floor: Some(1.0),
+        about: "16 clients connect, one task accepts, both sides close",
+        enter: |peer, workers| enter(AcceptClose, peer, workers),
+        ..RUNS
+    },
+    Row {
+        name: "echo_blocked_p99",
+        unit: "µs p99",
+        floor: Some(30.0),
+        about: "echo on a 1 ms schedule while handlers block all workers but one, 200 ms at a time",
+        full: size(9, 1_500),
+        quick: size(5, 800),
+        least_workers: 2,
+        enter: |peer, workers| enter(EchoBlocked { workers }, peer, workers),
+        ..RUNS
+    },
+    Row {
+        name: "idle_cpu",
+        unit: "ms CPU in 3 s",
+        floor: Some(1.0),
+        about: "1,000 open connections, nothing happens; at most 2 runs; under 1 ms counts as 1 ms",
+        layout: Layout::Apart,
+        full: size(2, 3_000),
+        quick: size(1, 3_000),
+        enter: |peer, workers| enter(IdleCpu, peer, workers),
+        ..RUNS
+    },
+    Row {
+        name: "task_bytes",
+        unit: "bytes/task",
+        floor: Some(1.6),
+        about: "resident memory for each of 1,000,000 idle tasks",
+        layout: Layout::Apart,
+        full: size(3, 1_000),
+        quick: size(1, 1_000),
+        enter: |peer, workers| enter(TaskBytes, peer, workers),
+        ..RUNS
+    },
+    Row {
+        name: "fanout_cpu",
+        unit: "items/s",
+        better: Better::Higher,
+        about: "4,096 pieces of computation, a task each, over all workers",
+        peers: &["filch", "tokio", "smol", "rayon"],
+        enter: enter_with_rayon,
+        ..RUNS
+    },
+];
+
+pub(crate) fn find(name: &str) -> Option<&'static Row> {
+    ROWS.iter().find(|row| row.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_than_one_always_means_that_ours_is_better() {
+        assert_eq!(Better::Lower.ratio(50.0, 100.0), 2.0);
+        assert_eq!(Better::Higher.ratio(100.0, 50.0), 2.0);
+    }
+
+    #[test]
+    fn each_name_stands_for_one_row() {
+        for row in ROWS {
+            assert_eq!(
+                ROWS.iter().filter(|other| other.name == row.name).count(),
+                1
+            );
+            assert!(row.peers.starts_with(&["filch", "tokio"]), "{}", row.name);
+        }
+    }
+}
