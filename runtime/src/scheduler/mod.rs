@@ -13,8 +13,8 @@ mod worker;
 use std::cell::Cell;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::AtomicBool;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use crossbeam_utils::CachePadded;
 use crossbeam_utils::sync::Parker;
@@ -34,6 +34,20 @@ use crate::task::{self, Spawned};
 use std::sync::Arc;
 
 pub(crate) use self::worker::Chair;
+
+/// How long a thief watches a deque with few jobs before it takes some: tasks that chat across two cores cost three times
+/// what they cost on one, so a worker that gets on with its polls is better left alone. Less: the channel relay of the
+/// benches slows down (its polls take some 100 ns); more: a second core comes later to the help of the first.
+const PATIENCE: Duration = Duration::from_micros(1);
+
+/// Jobs that are few. More are stolen from at once, and always wake a sleeper.
+const FEW: u64 = 8;
+
+/// Seats that a thief watches at once; where more have a job, there is work enough to take.
+const WATCHED: usize = 8;
+
+/// Pushes onto a deque with few jobs that wake nobody, at most, after a wake-up that was for nothing.
+const MOST_RESTRAINT: u32 = 255;
 
 /// What a builder decides for a scheduler.
 pub(crate) struct Settings {
@@ -83,7 +97,7 @@ fn call(hook: &Hook) {
 /// # Examples
 /// ```
 /// use std::sync::mpsc;
-/// use std::time::Duration;
+/// use std::time::{Duration, Instant};
 ///
 /// let (tell, told) = mpsc::channel();
 /// let rt = filch::runtime::Builder::new_multi_thread()
@@ -147,6 +161,9 @@ pub(crate) struct Scheduler {
     closing: AtomicBool,
     drained: Drained,
     exits: Exits,
+    /// How often a worker keeps few jobs to itself after it has woken another for them: more often after each such
+    /// wake-up that was for nothing, never after one that was not. What is kept behind a poll that lasts, the guard finds.
+    restraint: CachePadded<AtomicU32>,
 }
 
 thread_local! {
@@ -185,6 +202,7 @@ impl Scheduler {
             closing: AtomicBool::new(false),
             drained: Drained::new(),
             exits: Exits::default(),
+            restraint: CachePadded::new(AtomicU32::new(0)),
         });
         (scheduler, chairs)
     }
@@ -251,9 +269,40 @@ impl Scheduler {
         }
     }
 
-    /// A job in any queue, as far as can be seen from here.
-    fn any_job(&self) -> bool {
-        !self.inbox.is_empty() || self.seats.iter().any(|seat| !seat.victim.is_empty())
+    /// True if a job waits that nobody will come to soon.
+    fn work_waits(&self) -> bool {
+        !self.inbox.is_empty() || self.seat_to_help(0).is_some()
+    }
+
+    /// A seat whose deque wants a thief, looked for from `first` on: its worker will not have emptied it within
+    /// [`PATIENCE`], as far as its polls in that time tell.
+    fn seat_to_help(&self, first: usize) -> Option<usize> {
+        let seats = &self.seats;
+        let mut watched = [(0, 0, 0); WATCHED];
+        let mut count = 0;
+        for at in (first..seats.len()).chain(0..first) {
+            match seats[at].victim.len() {
+                0 => {}
+                jobs if jobs <= FEW && count < WATCHED => {
+                    watched[count] = (at, jobs, seats[at].polls());
+                    count += 1;
+                }
+                _ => return Some(at),
+            }
+        }
+        if count == 0 {
+            return None;
+        }
+        let since = Instant::now();
+        while since.elapsed() < PATIENCE {
+            std::hint::spin_loop();
+        }
+        watched[..count]
+            .iter()
+            .find(|(at, jobs, polls)| {
+                seats[*at].polls() - polls < *jobs && !seats[*at].victim.is_empty()
+            })
+            .map(|(at, ..)| *at)
     }
 
     /// S1 from a thread that is no worker.
@@ -270,12 +319,34 @@ impl Scheduler {
         }
     }
 
-    /// S2, S3 and, if need be, W1 and W2.
+    /// S2, S3 and, if need be, W1 and W2. True if it woke someone.
     #[inline]
-    fn submitted(&self) {
-        if let Some(claimed) = self.idle.submitted(self.workers()) {
-            self.wake(claimed);
+    fn submitted(&self) -> bool {
+        match self.idle.submitted(self.workers()) {
+            Some(claimed) => {
+                self.wake(claimed);
+                true
+            }
+            None => false,
         }
+    }
+
+    /// A wake-up for few jobs was for nothing, or not.
+    fn learn(&self, for_nothing: bool) {
+        // Ordering: Relaxed: a hint; two that learn at once may lose one lesson.
+        let now = self.restraint.load(Ordering::Relaxed);
+        let next = if for_nothing {
+            (2 * now + 1).min(MOST_RESTRAINT)
+        } else {
+            0
+        };
+        if next != now {
+            self.restraint.store(next, Ordering::Relaxed);
+        }
+    }
+
+    fn restraint(&self) -> u32 {
+        self.restraint.load(Ordering::Relaxed)
     }
 
     /// S2 and S3 for so many jobs.
@@ -306,7 +377,7 @@ impl Scheduler {
     fn found(&self, searching: Searching) {
         if let Some(claimed) = self
             .idle
-            .found(searching, self.workers(), || self.any_job())
+            .found(searching, self.workers(), || self.work_waits())
         {
             self.wake(claimed);
         }

@@ -35,6 +35,12 @@ impl Deque {
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+
+    /// How many jobs wait.
+    #[inline]
+    pub(crate) fn len(&self) -> u64 {
+        self.0.len() as u64
+    }
 }
 
 impl Victim {
@@ -45,6 +51,11 @@ impl Victim {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// How many jobs wait.
+    pub(crate) fn len(&self) -> u64 {
+        self.0.len() as u64
     }
 }
 

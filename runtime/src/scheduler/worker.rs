@@ -13,7 +13,7 @@ use crossbeam_utils::sync::Parker;
 use super::idle::{Searching, Woken};
 use super::queues::Deque;
 use super::seat::Seat;
-use super::{Scheduler, call};
+use super::{FEW, Scheduler, call};
 use crate::driver::Borrow;
 use crate::job::Job;
 use crate::park::Bed;
@@ -47,6 +47,8 @@ pub(crate) struct Worker {
     /// Jobs from the next slot since the deque was last looked at.
     streak: Cell<u32>,
     random: Cell<u32>,
+    /// Pushes that are still to wake nobody, while the jobs are few.
+    withheld: Cell<u32>,
     /// While a turn of the poller runs: the jobs that it has made so far.
     batch: Cell<Option<usize>>,
 }
@@ -134,6 +136,7 @@ impl Worker {
             until_poller: Cell::new(0),
             streak: Cell::new(0),
             random: Cell::new(0x9E37_79B9 ^ (chair.seat as u32 + 1).wrapping_mul(0x85EB_CA6B)),
+            withheld: Cell::new(0),
             batch: Cell::new(None),
         });
         let restore = Restore(HERE.replace(Some(worker.clone())));
@@ -182,7 +185,18 @@ impl Worker {
         self.deque.push(job);
         // A deque that was not empty had its submit; one that was is ours to run next, unless the next slot comes first.
         if was_empty && !self.my_seat().next.is_empty() {
-            self.scheduler.submitted();
+            self.pushed();
+        }
+    }
+
+    /// S2 and S3 after a push; few jobs may be kept without.
+    #[inline]
+    fn pushed(&self) {
+        let left = self.withheld.get();
+        if left > 0 && self.deque.len() <= FEW {
+            self.withheld.set(left - 1);
+        } else if self.scheduler.submitted() {
+            self.withheld.set(self.scheduler.restraint());
         }
     }
 
@@ -194,7 +208,7 @@ impl Worker {
             self.batch.set(Some(so_far + 1));
         } else if let Some(displaced) = self.my_seat().next.put(job) {
             self.deque.push(displaced);
-            self.scheduler.submitted();
+            self.pushed();
         }
     }
 
@@ -248,6 +262,7 @@ impl Worker {
         self.my_seat().stops();
         let scheduler = &*self.scheduler;
         let mut searching = scheduler.idle.start_searching(scheduler.workers());
+        let mut was_woken = false;
         loop {
             if let Some(job) = self.search(searching.is_some()) {
                 if let Some(searching) = searching {
@@ -261,8 +276,14 @@ impl Worker {
                 }
                 return Found::Closed;
             }
+            if was_woken {
+                scheduler.learn(true);
+            }
             match self.sleep(searching) {
-                Woken::ByWaker(more) => searching = Some(more),
+                Woken::ByWaker(more) => {
+                    searching = Some(more);
+                    was_woken = true;
+                }
                 Woken::Alone { first } => {
                     if first {
                         scheduler.driver.workers_wake();
@@ -302,21 +323,17 @@ impl Worker {
     fn steal(&self) -> Option<Job> {
         let seats = &self.scheduler.seats;
         let first = self.random_below(seats.len());
-        for i in 0..seats.len() {
-            let at = (first + i) % seats.len();
-            if at == self.seat {
-                continue;
-            }
+        // A seat that wants help may have got it the next moment.
+        for _ in 0..seats.len() {
+            let Some(at) = self.scheduler.seat_to_help(first) else {
+                break;
+            };
             if let Some(job) = seats[at].victim.steal_half(&self.deque) {
+                self.scheduler.learn(false);
                 return Some(job);
             }
-            if seats[at].overdue() {
-                if let Some(job) = seats[at].next.take() {
-                    return Some(job);
-                }
-            }
         }
-        None
+        seats.iter().find(|seat| seat.overdue())?.next.take()
     }
 
     /// About to sleep: does a job wait in a next slot behind a poll that lasts? Then nobody else would ever run it.
@@ -326,7 +343,7 @@ impl Worker {
             |at: usize| at != self.seat && !seats[at].next.is_empty() && seats[at].is_running();
         let at = (0..seats.len()).find(|at| waits(*at))?;
         let (polls, since) = (seats[at].polls(), Instant::now());
-        while seats[at].polls() == polls && waits(at) && !self.scheduler.any_job() {
+        while seats[at].polls() == polls && waits(at) && self.scheduler.inbox.is_empty() {
             if since.elapsed() >= WATCH {
                 return seats[at].next.take();
             }
@@ -346,7 +363,7 @@ impl Worker {
             scheduler
                 .idle
                 .prepare_sleep(self.seat, workers, searching, bed == Bed::Poller, || {
-                    scheduler.any_job() || scheduler.is_closing()
+                    scheduler.work_waits() || scheduler.is_closing()
                 });
         if let Err(woken) = may_sleep {
             if bed == Bed::Poller {
