@@ -6,6 +6,8 @@ use std::time::Duration;
 pub(crate) trait Driver: Send + Sync {
     /// May a worker wait in the poller at all?
     fn lends(&self) -> bool;
+    /// True while a thread waits in the poller, or is about to.
+    fn is_attended(&self) -> bool;
     /// A turn that does not wait, if nobody has the poller.
     fn look(&self);
     /// Takes the poller to wait in it; [`Driver::wait`] or [`Driver::hand_back`] must follow on this thread.

@@ -73,21 +73,21 @@ impl Guard<'_> {
             let for_good = quiet >= QUIET && self.may_sleep_for_good();
             let slower = 1 << (calm / CALM).min(SLOWEST.trailing_zeros());
             let tick = (!for_good).then_some(self.tick * slower);
-            if !self.reactor.lends() {
-                if let Borrow::Mine = self.reactor.borrow() {
-                    self.crew.batch(&mut || self.reactor.wait(tick));
-                }
-            } else {
+            if self.reactor.lends() {
                 match tick {
                     Some(tick) => self.parker.park_timeout(tick),
                     None => self.parker.park(),
                 }
+            } else if let Borrow::Mine = self.reactor.borrow() {
+                self.crew.batch(&mut || self.reactor.wait(tick));
+            }
+            let stuck = self.crew.sample();
+            if self.reactor.lends() {
                 if self.reactor.turns() == turns {
                     self.attend();
                 }
                 turns = self.reactor.turns();
             }
-            let stuck = self.crew.sample();
             calm = if stuck { 0 } else { calm + 1 };
             quiet = if self.crew.awake() == 0 { quiet + 1 } else { 0 };
         }
@@ -99,8 +99,8 @@ impl Guard<'_> {
             return;
         }
         self.crew.batch(&mut || self.reactor.look());
-        // Whoever sleeps elsewhere had better wait in the poller.
-        if self.crew.awake() == 0 || !self.reactor.is_attended() {
+        // Whoever sleeps elsewhere had better wait in the poller; after the sample it will know.
+        if !self.reactor.is_attended() {
             self.crew.wake_one();
         }
     }

@@ -115,10 +115,6 @@ impl Reactor {
         self.turns.load(Ordering::Relaxed)
     }
 
-    fn is_attended(&self) -> bool {
-        self.lease.is_attended()
-    }
-
     fn is_ending(&self) -> bool {
         // Ordering: Relaxed: the unpark or the notification that follows is sticky, and brings it.
         self.ending.load(Ordering::Relaxed)
@@ -201,6 +197,10 @@ fn wake_all(wakers: impl IntoIterator<Item = Waker>) {
 impl Driver for Reactor {
     fn lends(&self) -> bool {
         self.lends
+    }
+
+    fn is_attended(&self) -> bool {
+        self.lease.is_attended()
     }
 
     fn look(&self) {

@@ -8,7 +8,8 @@
 //! | `polls`   | its worker writes, all read: a number that tells a long poll by standing still, nothing else    |
 //! | `running` | its worker writes, the guard reads: the key of the task in hand, for a report                   |
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use crossbeam_utils::sync::Unparker;
 use parking_lot::Mutex;
@@ -27,6 +28,8 @@ pub(crate) struct Seat {
     pub(super) unparker: Unparker,
     polls: AtomicU64,
     running: AtomicU64,
+    /// The guard saw few polls in the last tick, though it ran: they are long.
+    slow: AtomicBool,
     /// The poll count for which the guard says that it has lasted too long.
     overdue: AtomicU64,
     sample: Mutex<Sample>,
@@ -35,15 +38,20 @@ pub(crate) struct Seat {
 /// What the guard saw when it last looked.
 struct Sample {
     polls: u64,
-    since: std::time::Instant,
+    at: Instant,
+    /// When the poll under way was seen first.
+    since: Instant,
     reported: bool,
 }
+
+/// Polls that last longer than this on average are long: meanwhile somebody else had better wait in the poller.
+const LONG_POLL: Duration = Duration::from_micros(50);
 
 /// A poll that lasts.
 pub(crate) struct Stuck {
     /// The key of its task; 0 for what is no task.
     pub(crate) key: u64,
-    pub(crate) for_at_least: std::time::Duration,
+    pub(crate) for_at_least: Duration,
     /// It has passed the threshold, and was not reported before.
     pub(crate) report: bool,
 }
@@ -57,10 +65,12 @@ impl Seat {
             unparker,
             polls: AtomicU64::new(0),
             running: AtomicU64::new(NO_JOB),
+            slow: AtomicBool::new(false),
             overdue: AtomicU64::new(u64::MAX),
             sample: Mutex::new(Sample {
                 polls: 0,
-                since: std::time::Instant::now(),
+                at: Instant::now(),
+                since: Instant::now(),
                 reported: false,
             }),
         }
@@ -97,25 +107,33 @@ impl Seat {
         self.overdue.load(Ordering::Relaxed) == self.polls() && self.is_running()
     }
 
+    /// True if its worker is awake, and its polls were long when the guard last looked.
+    pub(super) fn is_slow(&self) -> bool {
+        self.slow.load(Ordering::Relaxed) && self.is_running()
+    }
+
     /// True if a job waits behind the one in hand.
     pub(super) fn has_more(&self) -> bool {
         !self.victim.is_empty() || !self.next.is_empty()
     }
 
     /// The guard looks: has the poll under way been there at its last look, too?
-    pub(super) fn look(&self, threshold: std::time::Duration) -> Option<Stuck> {
+    pub(super) fn look(&self, threshold: Duration) -> Option<Stuck> {
         let (polls, key) = (self.polls(), self.running.load(Ordering::Relaxed));
         let mut sample = self.sample.lock();
+        let now = Instant::now();
+        let busy = now - std::mem::replace(&mut sample.at, now);
+        let made = u32::try_from(polls - sample.polls).unwrap_or(u32::MAX);
+        let slow = key != NO_JOB && LONG_POLL.saturating_mul(made) < busy;
+        self.slow.store(slow, Ordering::Relaxed);
         if sample.polls != polls || key == NO_JOB {
-            *sample = Sample {
-                polls,
-                since: std::time::Instant::now(),
-                reported: false,
-            };
+            sample.polls = polls;
+            sample.since = now;
+            sample.reported = false;
             return None;
         }
         self.overdue.store(polls, Ordering::Relaxed);
-        let for_at_least = sample.since.elapsed();
+        let for_at_least = now - sample.since;
         let report = !sample.reported && for_at_least >= threshold;
         sample.reported |= report;
         Some(Stuck {

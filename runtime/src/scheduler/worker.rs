@@ -363,7 +363,7 @@ impl Worker {
             scheduler
                 .idle
                 .prepare_sleep(self.seat, workers, searching, bed == Bed::Poller, || {
-                    scheduler.work_waits() || scheduler.is_closing()
+                    scheduler.work_waits() || scheduler.is_closing() || self.poller_is_left(bed)
                 });
         if let Err(woken) = may_sleep {
             if bed == Bed::Poller {
@@ -390,19 +390,32 @@ impl Worker {
         woken
     }
 
-    /// In the poller if nobody waits there.
+    /// In the poller if nobody waits there and nobody awake will look into it soon. An event that a busy worker would
+    /// have found by itself the next moment costs a thread switch when somebody waits for it elsewhere.
     fn find_bed(&self) -> Bed {
-        if !self.scheduler.driver.lends() {
+        let scheduler = &*self.scheduler;
+        let will_look = scheduler.idle.asleep() + 1 < scheduler.workers()
+            && !scheduler.seats.iter().any(|seat| seat.is_slow());
+        if !scheduler.driver.lends() || will_look {
             return Bed::Parker;
         }
         loop {
-            match self.scheduler.driver.borrow() {
+            match scheduler.driver.borrow() {
                 Borrow::Mine => return Bed::Poller,
                 Borrow::Attended => return Bed::Parker,
                 // A turn that does not wait is short, and its worker may not wait in the poller after it.
                 Borrow::Busy => std::thread::yield_now(),
             }
         }
+    }
+
+    /// True if all would sleep now, with nobody in the poller: two that went to sleep at once left it to each other.
+    fn poller_is_left(&self, bed: Bed) -> bool {
+        let scheduler = &*self.scheduler;
+        bed == Bed::Parker
+            && scheduler.idle.asleep() == scheduler.workers()
+            && scheduler.driver.lends()
+            && !scheduler.driver.is_attended()
     }
 
     /// Xorshift: cheap, and good enough to spread thieves.
