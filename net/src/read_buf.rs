@@ -12,12 +12,17 @@ pub(crate) fn receive(
     buf: &mut ReadBuf<'_>,
     flags: RecvFlags,
 ) -> io::Result<usize> {
+    // With this flag the kernel counts bytes that it did not write.
+    assert!(
+        !flags.contains(RecvFlags::TRUNC),
+        "MSG_TRUNC cannot fill a buffer"
+    );
     // SAFETY: two hazards, that a byte `buf` knows as initialised is made uninitialised, and that one nobody wrote is
     // declared initialised. Neither can happen:
     // - `unfilled_mut` lends the bytes to `recv` alone, which hands them to the kernel; the kernel writes bytes, it
     //   never unwrites one, and beyond what it received it writes nothing;
     // - `got` is the front of the unfilled part, the bytes that `recv` says the kernel wrote, and its length is all that
-    //   is declared (`recv` cuts it to the buffer, should a flag make the kernel report more). On an error nothing is.
+    //   is declared. On an error nothing is.
     let got = unsafe {
         let ((got, _rest), _) = recv(socket, buf.unfilled_mut(), flags)?;
         let got = got.len();

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crossbeam_utils::sync::Parker;
 
 use crate::blocking::{self, Pool};
-use crate::context::Driving;
+use crate::context::{Driving, Serving};
 use crate::handle::{Handle, Inner, SharedChair};
 use crate::reactor::guard::Guard;
 use crate::reactor::{Reactor, ReactorMode};
@@ -85,6 +85,16 @@ impl Builder {
 
     /// I/O and timers are always there; this is for programs that come from tokio.
     pub fn enable_all(&mut self) -> &mut Self {
+        self
+    }
+
+    /// As [`enable_all`](Self::enable_all).
+    pub fn enable_io(&mut self) -> &mut Self {
+        self
+    }
+
+    /// As [`enable_all`](Self::enable_all).
+    pub fn enable_time(&mut self) -> &mut Self {
         self
     }
 
@@ -212,7 +222,7 @@ impl Builder {
     where
         F: Fn(&StallReport) + Send + Sync + 'static,
     {
-        self.on_stall = Some(Box::new(hook));
+        self.on_stall = Some(Arc::new(hook));
         self
     }
 
@@ -261,33 +271,30 @@ impl Builder {
             chair: self.current_thread.then(SharedChair::default),
             pid: std::process::id(),
         }));
-        let mut runtime = Runtime::new_stopped(handle);
-        if let Some(shared) = &runtime.handle().0.chair {
+        if let Some(shared) = &handle.0.chair {
             *shared.free.lock() = chairs.pop();
-            return Ok(runtime);
+            return Ok(Runtime::new_stopped(handle, 0));
         }
+        // Where a thread cannot be started, dropping `runtime` ends those that were.
+        let mut runtime = Runtime::new_stopped(handle, workers);
         for chair in chairs {
             let handle = runtime.handle().clone();
             let scheduler = scheduler.clone();
-            let seat = chair.seat();
-            let thread = self.thread(|| format!("filch-w{seat:02}")).spawn(move || {
+            let name = self.name(|| format!("filch-w{:02}", chair.seat()));
+            let thread = self.thread(name).spawn(move || {
                 let _driving = Driving::begin();
                 let _entered = handle.enter();
                 scheduler.work(chair);
-            });
-            match thread {
-                Ok(thread) => runtime.add_worker(thread),
-                // Dropping `runtime` ends those that were started.
-                Err(error) => {
-                    runtime.set_never_started(workers - seat);
-                    return Err(error);
-                }
-            }
+            })?;
+            runtime.add_worker(thread);
         }
         let parker = Parker::new();
         reactor.set_guard(parker.unparker().clone());
         let tick = self.guard_tick;
-        let thread = self.thread(|| "filch-reactor".to_owned()).spawn(move || {
+        let handle = runtime.handle().clone();
+        let name = self.name(|| "filch-reactor".to_owned());
+        let thread = self.thread(name).spawn(move || {
+            let _serving = Serving::begin(&handle);
             Guard {
                 reactor: &reactor,
                 crew: &*scheduler,
@@ -318,11 +325,13 @@ impl Builder {
         }
     }
 
-    fn thread(&self, default_name: impl FnOnce() -> String) -> std::thread::Builder {
-        let name = self
-            .thread_name
+    fn name(&self, default: impl FnOnce() -> String) -> String {
+        self.thread_name
             .as_ref()
-            .map_or_else(default_name, |name| name());
+            .map_or_else(default, |name| name())
+    }
+
+    fn thread(&self, name: String) -> std::thread::Builder {
         let mut thread = std::thread::Builder::new().name(name);
         if let Some(bytes) = self.thread_stack_size {
             thread = thread.stack_size(bytes);
@@ -330,13 +339,16 @@ impl Builder {
         thread
     }
 
-    fn scheduler_settings(&mut self) -> scheduler::Settings {
+    fn scheduler_settings(&self) -> scheduler::Settings {
         scheduler::Settings {
             global_queue_interval: self.global_queue_interval,
             event_interval: self.event_interval,
             hooks: self.hooks.clone(),
             stall_threshold: self.stall_threshold,
-            on_stall: self.on_stall.take().unwrap_or_else(|| Box::new(tell_stall)),
+            on_stall: self
+                .on_stall
+                .clone()
+                .unwrap_or_else(|| Arc::new(tell_stall)),
         }
     }
 
@@ -352,8 +364,8 @@ impl Builder {
             keep_alive: self.thread_keep_alive,
             start_thread: Box::new(move |number, serve| {
                 let hooks = hooks.clone();
-                let thread = names.thread(|| format!("filch-b{number:03}"));
-                thread.spawn(move || hooks.around(serve)).map(drop)
+                let name = names.name(|| format!("filch-b{number:03}"));
+                names.thread(name).spawn(move || hooks.around(serve))
             }),
         }
     }

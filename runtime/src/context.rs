@@ -1,12 +1,16 @@
 //! "Current": which runtime this thread belongs to, and whether it drives one.
 
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::handle::Handle;
 
 thread_local! {
-    static CURRENT: RefCell<Option<Handle>> = const { RefCell::new(None) };
+    /// Counted, so that nobody's code runs while it is borrowed.
+    static CURRENT: RefCell<Option<Rc<Handle>>> = const { RefCell::new(None) };
     static DRIVES: Cell<bool> = const { Cell::new(false) };
+    static SERVES: RefCell<Option<Handle>> = const { RefCell::new(None) };
 }
 
 /// What to do about a call outside a runtime.
@@ -18,7 +22,7 @@ pub(crate) const NO_RUNTIME: &str = "there is no filch runtime running on this t
 /// Guards must be dropped in the reverse order of their making.
 #[must_use = "the runtime is current only while the guard lives"]
 pub struct EnterGuard<'a> {
-    before: Option<Handle>,
+    before: Option<Rc<Handle>>,
     /// A guard belongs to its thread, and to the handle it came from.
     _of: std::marker::PhantomData<(&'a Handle, *const ())>,
 }
@@ -32,7 +36,7 @@ impl std::fmt::Debug for EnterGuard<'_> {
 /// Makes this runtime current.
 pub(crate) fn enter(handle: &Handle) -> EnterGuard<'_> {
     EnterGuard {
-        before: CURRENT.replace(Some(handle.clone())),
+        before: CURRENT.replace(Some(Rc::new(handle.clone()))),
         _of: std::marker::PhantomData,
     }
 }
@@ -49,9 +53,8 @@ impl Drop for EnterGuard<'_> {
 /// Calls `f` with the current runtime. None if there is none.
 #[inline]
 pub(crate) fn with_current<R>(f: impl FnOnce(&Handle) -> R) -> Option<R> {
-    CURRENT
-        .try_with(|current| current.borrow().as_ref().map(f))
-        .unwrap_or(None)
+    let current = CURRENT.try_with(|current| current.borrow().clone());
+    current.ok().flatten().map(|handle| f(&handle))
 }
 
 /// True if this thread drives a runtime: it is a worker, or inside `block_on`.
@@ -72,5 +75,33 @@ impl Driving {
 impl Drop for Driving {
     fn drop(&mut self) {
         let _ = DRIVES.try_with(|drives| drives.set(self.0));
+    }
+}
+
+/// True if this thread is one of this runtime's own that run no tasks: a blocking thread, or the reactor's.
+pub(crate) fn serves(handle: &Handle) -> bool {
+    let is_mine = |mine: &RefCell<Option<Handle>>| {
+        let mine = mine.borrow();
+        mine.as_ref()
+            .is_some_and(|mine| Arc::ptr_eq(&mine.0, &handle.0))
+    };
+    SERVES.try_with(is_mine).unwrap_or(false)
+}
+
+/// Counts this thread as one of a runtime's own until it is dropped.
+#[must_use = "ends when dropped"]
+pub(crate) struct Serving(Option<Handle>);
+
+impl Serving {
+    pub(crate) fn begin(handle: &Handle) -> Serving {
+        Serving(SERVES.replace(Some(handle.clone())))
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let before = self.0.take();
+        let ended = SERVES.try_with(|serves| serves.replace(before));
+        drop(ended);
     }
 }

@@ -11,7 +11,7 @@ use crossbeam_utils::sync::Parker;
 use parking_lot::Mutex;
 
 use crate::blocking::Pool;
-use crate::context::{self, Driving, EnterGuard, NO_RUNTIME};
+use crate::context::{self, Driving, EnterGuard, NO_RUNTIME, Serving};
 use crate::job::Job;
 use crate::join::JoinHandle;
 use crate::origin::Origin;
@@ -135,7 +135,8 @@ impl Handle {
     {
         let handle = self.clone();
         let entered = move || {
-            let _guard = handle.enter();
+            let _serving = Serving::begin(&handle);
+            let _entered = handle.enter();
             closure()
         };
         match self.0.blocking.spawn(entered, origin) {
@@ -183,7 +184,11 @@ impl Handle {
                 {
                     return output;
                 }
-                shared.waiting.lock().push(thread.clone());
+                let mut waiting = shared.waiting.lock();
+                if !waiting.iter().any(|waker| waker.will_wake(&thread)) {
+                    waiting.push(thread.clone());
+                }
+                drop(waiting);
                 // It may have been freed before we were on the list.
                 if shared.free.lock().is_none() {
                     parker.park();
@@ -280,6 +285,9 @@ impl fmt::Debug for Handle {
             .finish()
     }
 }
+
+impl std::panic::UnwindSafe for Handle {}
+impl std::panic::RefUnwindSafe for Handle {}
 
 impl Carry for Handle {
     fn carry(&self, job: Job) {

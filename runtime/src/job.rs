@@ -1,11 +1,32 @@
 //! A job runs once: the pivot between the cells, which make jobs, and the engines, which carry them.
 
+use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
 
 use crate::sync_prim::{AtomicPtr, Ordering, ordering};
 use std::sync::Arc;
+
+/// Runs anybody's code: a panic ends here, told by the panic hook. None if it panicked.
+#[inline]
+pub(crate) fn quietly<R>(code: impl FnOnce() -> R) -> Option<R> {
+    match catch_unwind(AssertUnwindSafe(code)) {
+        Ok(value) => Some(value),
+        Err(payload) => {
+            drop_payload(payload);
+            None
+        }
+    }
+}
+
+/// Drops what a panic threw, which may panic itself, and so on: the second payload is leaked.
+#[cold]
+pub(crate) fn drop_payload(payload: Box<dyn Any + Send>) {
+    if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        std::mem::forget(second);
+    }
+}
 
 /// The functions of one kind of job.
 pub(crate) struct JobVtable {
@@ -41,7 +62,7 @@ impl Job {
     }
 
     /// A job that calls `work`; a panic in it is caught and told by the panic hook only.
-    pub(crate) fn once<F: FnOnce() + Send>(work: F) -> Job {
+    pub(crate) fn once<F: FnOnce() + Send + 'static>(work: F) -> Job {
         let once = Box::new(Once {
             head: JobHead {
                 vtable: const { &Once::<F>::VTABLE },
@@ -104,7 +125,7 @@ struct Once<F> {
     work: F,
 }
 
-impl<F: FnOnce() + Send> Once<F> {
+impl<F: FnOnce() + Send + 'static> Once<F> {
     const VTABLE: JobVtable = JobVtable {
         run: Self::run,
         abandon: Self::abandon,
@@ -113,14 +134,14 @@ impl<F: FnOnce() + Send> Once<F> {
     unsafe fn run(head: NonNull<JobHead>) -> Option<Job> {
         // SAFETY: `Job::once` leaked this box, and the job that is run here was its only owner.
         let once = unsafe { Box::from_raw(head.cast::<Self>().as_ptr()) };
-        let _ = catch_unwind(AssertUnwindSafe(once.work));
+        quietly(once.work);
         None
     }
 
     unsafe fn abandon(head: NonNull<JobHead>) {
         // SAFETY: as in `run`.
         let once = unsafe { Box::from_raw(head.cast::<Self>().as_ptr()) };
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(once)));
+        quietly(|| drop(once));
     }
 }
 

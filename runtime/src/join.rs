@@ -33,6 +33,8 @@ use crate::task::{AbortHandle, Joiner};
 pub struct JoinHandle<T>(Joiner<T>);
 
 impl<T> Unpin for JoinHandle<T> {}
+impl<T> std::panic::UnwindSafe for JoinHandle<T> {}
+impl<T> std::panic::RefUnwindSafe for JoinHandle<T> {}
 
 impl<T> JoinHandle<T> {
     #[inline]

@@ -17,8 +17,8 @@ use crate::origin::Origin;
 ///
 /// Dropping it shuts it down: every task's future is dropped, exactly once, and the threads end. The drop waits for
 /// the polls and the blocking closures under way, as tokio's does; [`shutdown_timeout`](Self::shutdown_timeout) bounds
-/// the wait. Dropped on a thread that drives a runtime (inside a task, say) it does not wait, as
-/// [`shutdown_background`](Self::shutdown_background): where tokio panics.
+/// the wait. Dropped on a thread that drives a runtime (inside a task, say) or in one of its own blocking
+/// closures it does not wait, as [`shutdown_background`](Self::shutdown_background): where tokio panics or hangs.
 ///
 /// # Source
 /// `tokio::runtime::Runtime`.
@@ -36,8 +36,8 @@ pub struct Runtime {
     handle: Handle,
     workers: Vec<Thread<()>>,
     guard: Option<Thread<()>>,
-    /// Seats whose thread could not be started.
-    never_started: usize,
+    /// Seats whose thread has not been started.
+    no_thread_yet: usize,
 }
 
 impl Runtime {
@@ -49,22 +49,19 @@ impl Runtime {
         Builder::new_multi_thread().build()
     }
 
-    /// A runtime whose threads are still to be added.
-    pub(crate) fn new_stopped(handle: Handle) -> Runtime {
+    /// A runtime with so many seats whose threads are still to be added.
+    pub(crate) fn new_stopped(handle: Handle, seats: usize) -> Runtime {
         Runtime {
             handle,
             workers: Vec::new(),
             guard: None,
-            never_started: 0,
+            no_thread_yet: seats,
         }
     }
 
     pub(crate) fn add_worker(&mut self, thread: Thread<()>) {
+        self.no_thread_yet -= 1;
         self.workers.push(thread);
-    }
-
-    pub(crate) fn set_never_started(&mut self, seats: usize) {
-        self.never_started = seats;
     }
 
     pub(crate) fn add_guard(&mut self, thread: Thread<()>) {
@@ -134,7 +131,7 @@ impl Runtime {
         let inner = &self.handle.0;
         inner.scheduler.close();
         inner.blocking.close();
-        for _ in 0..std::mem::take(&mut self.never_started) {
+        for _ in 0..std::mem::take(&mut self.no_thread_yet) {
             inner.scheduler.leave(None);
         }
         if let Some(shared) = &inner.chair {
@@ -172,7 +169,8 @@ impl Runtime {
 impl Drop for Runtime {
     fn drop(&mut self) {
         self.close();
-        self.wait(if context::drives() { None } else { Some(None) });
+        let waits_for_itself = context::drives() || context::serves(&self.handle);
+        self.wait(if waits_for_itself { None } else { Some(None) });
     }
 }
 
@@ -183,3 +181,6 @@ impl fmt::Debug for Runtime {
             .finish()
     }
 }
+
+impl std::panic::UnwindSafe for Runtime {}
+impl std::panic::RefUnwindSafe for Runtime {}

@@ -4,23 +4,26 @@
 //! thread that is done. A thread that has been idle for the keep-alive ends. All of this is decided under one lock, so
 //! that no job is lost between a thread that goes and a job that comes.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::future::Future;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::thread::JoinHandle as Thread;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
-use crate::job::{Job, Schedule};
+use crate::job::{Job, Schedule, drop_payload};
 use crate::join::JoinHandle;
 use crate::origin::Origin;
 use crate::task::{self, Spawned};
 use std::sync::Arc;
 
 /// Starts a thread with this number, which runs the closure.
-type StartThread = Box<dyn Fn(usize, Box<dyn FnOnce() + Send>) -> io::Result<()> + Send + Sync>;
+type StartThread =
+    Box<dyn Fn(usize, Box<dyn FnOnce() + Send>) -> io::Result<Thread<()>> + Send + Sync>;
 
 pub(crate) struct Settings {
     pub(crate) max_threads: usize,
@@ -40,6 +43,8 @@ struct State {
     queue: VecDeque<Job>,
     threads: usize,
     threads_started: usize,
+    /// By number, to be joined at the end; a thread that ends before takes its own out.
+    handles: HashMap<usize, Thread<()>>,
     /// Threads that wait, and that no job has been promised to.
     idle: usize,
     /// Threads that wait for a job that is in the queue for them.
@@ -117,9 +122,21 @@ impl Pool {
         let number = state.threads_started;
         drop(state);
         let pool = self.clone();
-        let Err(error) = (self.settings.start_thread)(number, Box::new(move || pool.serve()))
-        else {
-            return Ok(());
+        // The name and the hooks are the user's code.
+        let start = || (self.settings.start_thread)(number, Box::new(move || pool.serve(number)));
+        let started = match catch_unwind(AssertUnwindSafe(start)) {
+            Ok(started) => started,
+            Err(payload) => {
+                drop_payload(payload);
+                Err(io::Error::other("the name of the thread panicked"))
+            }
+        };
+        let error = match started {
+            Ok(thread) => {
+                self.state.lock().handles.insert(number, thread);
+                return Ok(());
+            }
+            Err(error) => error,
         };
         let mut state = self.state.lock();
         state.threads -= 1;
@@ -135,7 +152,7 @@ impl Pool {
     }
 
     /// The life of a thread.
-    fn serve(&self) {
+    fn serve(&self, number: usize) {
         let mut state = self.state.lock();
         loop {
             if let Some(job) = state.queue.pop_front() {
@@ -148,24 +165,37 @@ impl Pool {
             }
         }
         state.threads -= 1;
+        if !state.closed {
+            let me = state.handles.remove(&number);
+            drop(state);
+            drop(me);
+        }
         self.thread_left.notify_all();
     }
 
     /// Waits until a job is promised to this thread. False if the keep-alive passed without one.
     fn wait(&self, state: &mut MutexGuard<'_, State>) -> bool {
         state.idle += 1;
-        let deadline = Instant::now() + self.settings.keep_alive;
+        // A keep-alive too long to be told has no end.
+        let deadline = Instant::now().checked_add(self.settings.keep_alive);
         loop {
-            let timed_out = self.job_came.wait_until(state, deadline).timed_out();
+            let timed_out = match deadline {
+                Some(deadline) => self.job_came.wait_until(state, deadline).timed_out(),
+                None => {
+                    self.job_came.wait(state);
+                    false
+                }
+            };
             if state.called > 0 {
                 state.called -= 1;
                 return true;
             }
-            if state.closed || timed_out {
+            if state.closed {
                 // `close` has uncounted the idle ones.
-                if !state.closed {
-                    state.idle -= 1;
-                }
+                return false;
+            }
+            if timed_out {
+                state.idle -= 1;
                 return false;
             }
         }
@@ -200,6 +230,12 @@ impl Pool {
                 }
             }
         }
+        let handles = std::mem::take(&mut state.handles);
+        drop(state);
+        for thread in handles.into_values() {
+            // A hook of the user may have panicked there; the panic hook has told so.
+            let _ = thread.join();
+        }
         true
     }
 }
@@ -231,7 +267,7 @@ mod tests {
         Pool::new(Settings {
             max_threads,
             keep_alive,
-            start_thread: Box::new(|_, serve| std::thread::Builder::new().spawn(serve).map(drop)),
+            start_thread: Box::new(|_, serve| std::thread::Builder::new().spawn(serve)),
         })
     }
 

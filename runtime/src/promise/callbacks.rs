@@ -7,10 +7,10 @@
 //! A callback never runs here: [`Callbacks::take`] hands the list out, and [`Done::complete`] re-enqueues tasks and
 //! passes jobs on without a lock held, so that neither can come back into the list's owner.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::collections::BTreeMap;
 use std::task::Waker;
 
-use crate::job::Job;
+use crate::job::{Job, quietly};
 use crate::sync_prim::Mutex;
 
 /// What one waiter wants.
@@ -21,17 +21,18 @@ pub(crate) enum Callback {
     Call(Job),
 }
 
-/// Which waiter: given by the owner of the list, unique among those that wait.
-pub(crate) type Key = u32;
+/// Which waiter: given by the owner of the list, never twice. Rises with each registration.
+pub(crate) type Key = u64;
 
 #[derive(Default)]
 enum List {
     #[default]
     Empty,
     One(Key, Callback),
-    /// Boxed: the list is part of every task, and few have more than one waiter.
-    #[expect(clippy::box_collection, reason = "one word where the vector has three")]
-    Many(Box<Vec<(Key, Callback)>>),
+    /// Boxed: the list is part of every task, and few have more than one waiter. Keys rise, so their order is that of
+    /// registration.
+    #[expect(clippy::box_collection, reason = "one word where the map has three")]
+    Many(Box<BTreeMap<Key, Callback>>),
 }
 
 /// The waiters of one thing.
@@ -88,7 +89,7 @@ impl List {
         match self {
             List::Empty => None,
             List::One(k, callback) => (*k == key).then_some(callback),
-            List::Many(all) => all.iter_mut().find(|(k, _)| *k == key).map(|(_, c)| c),
+            List::Many(all) => all.get_mut(&key),
         }
     }
 
@@ -96,10 +97,10 @@ impl List {
         *self = match std::mem::take(self) {
             List::Empty => List::One(key, callback),
             List::One(first_key, first) => {
-                List::Many(Box::new(vec![(first_key, first), (key, callback)]))
+                List::Many(Box::new([(first_key, first), (key, callback)].into()))
             }
             List::Many(mut all) => {
-                all.push((key, callback));
+                all.insert(key, callback);
                 List::Many(all)
             }
         };
@@ -109,8 +110,7 @@ impl List {
         match std::mem::take(self) {
             List::One(k, callback) if k == key => Some(callback),
             List::Many(mut all) => {
-                let at = all.iter().position(|(k, _)| *k == key);
-                let gone = at.map(|at| all.remove(at).1);
+                let gone = all.remove(&key);
                 *self = List::Many(all);
                 gone
             }
@@ -144,7 +144,7 @@ impl Callback {
     fn complete(self, submit: &mut impl FnMut(Job)) {
         match self {
             Callback::Wake(waker) => {
-                let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
+                quietly(|| waker.wake());
             }
             Callback::Call(job) => submit(job),
         }
@@ -153,7 +153,7 @@ impl Callback {
 
 fn drop_quietly(callback: Option<Callback>) {
     if callback.is_some() {
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(callback)));
+        quietly(|| drop(callback));
     }
 }
 
@@ -205,6 +205,6 @@ mod tests {
 
     #[test]
     fn the_list_is_small() {
-        assert!(size_of::<Callbacks>() <= 32, "{}", size_of::<Callbacks>());
+        assert!(size_of::<Callbacks>() <= 40, "{}", size_of::<Callbacks>());
     }
 }

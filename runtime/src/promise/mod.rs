@@ -10,7 +10,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use self::callbacks::{Callback, Callbacks, Done, Key};
@@ -48,7 +48,7 @@ pub struct Promise<T, E>(Arc<Shared<T, E>>);
 struct Shared<T, E> {
     outcome: OnceLock<Result<T, PromiseError<E>>>,
     callbacks: Callbacks,
-    next_key: AtomicU32,
+    next_key: AtomicU64,
     carry: Box<dyn Carry>,
 }
 
@@ -96,7 +96,7 @@ where
         Promise(Arc::new(Shared {
             outcome: OnceLock::new(),
             callbacks: Callbacks::new(),
-            next_key: AtomicU32::new(0),
+            next_key: AtomicU64::new(0),
             carry: Box::new(carry),
         }))
     }
@@ -135,19 +135,20 @@ where
         }
     }
 
-    /// Wakes the waiting tasks; the callbacks leave as one job, so that they run in order.
+    /// Wakes the waiting tasks; the callbacks leave as one job, so that they run in order, and find the promise alive.
     fn complete(&self, done: Done) {
         let mut jobs = Vec::new();
         done.complete(|job| jobs.push(job));
-        match jobs.len() {
-            0 => {}
-            1 => jobs.into_iter().for_each(|job| self.0.carry.carry(job)),
-            _ => self.0.carry.carry(Job::once(move || {
-                for job in jobs {
-                    job.run();
-                }
-            })),
+        if jobs.is_empty() {
+            return;
         }
+        let promise = self.clone();
+        self.0.carry.carry(Job::once(move || {
+            for job in jobs {
+                job.run();
+            }
+            drop(promise);
+        }));
     }
 
     /// What became of it.
@@ -167,14 +168,19 @@ where
 
     /// Has `callback` called with this promise once it is done; at once, as a job of its own, if it is done already.
     ///
-    /// A callback that panics hurts no other; its panic goes to the panic hook. If the runtime shuts down first, the
-    /// callback is dropped.
+    /// A callback that panics hurts no other; its panic goes to the panic hook. It is dropped without being called if the
+    /// last handle of a pending promise goes, or if the runtime has shut down when the promise is done.
     pub fn add_done_callback<F>(&self, callback: F) -> CallbackId
     where
         F: FnOnce(&Promise<T, E>) + Send + 'static,
     {
-        let promise = self.clone();
-        let job = Job::once(move || callback(&promise));
+        // Weak: a promise that nobody will set must not keep itself alive.
+        let promise = Arc::downgrade(&self.0);
+        let job = Job::once(move || {
+            if let Some(shared) = promise.upgrade() {
+                callback(&Promise(shared));
+            }
+        });
         let key = self.0.new_key();
         self.0.callbacks.add(key, Callback::Call(job));
         // A completion that came before has looked into the list already.
@@ -250,11 +256,12 @@ where
     type Output = Result<T, PromiseError<E>>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let shared = self.promise.0.clone();
+        let Self { promise, key } = &mut *self;
+        let shared = &promise.0;
         if let Some(outcome) = shared.outcome.get() {
             return Poll::Ready(outcome.clone());
         }
-        let key = *self.key.get_or_insert_with(|| shared.new_key());
+        let key = *key.get_or_insert_with(|| shared.new_key());
         shared.callbacks.wait(key, context.waker());
         // A completion that came before has looked into the list already.
         match shared.outcome.get().filter(|_| keep("promise_second_look")) {

@@ -72,7 +72,7 @@ impl Guard<'_> {
             // All workers have slept for a while: sleep until one wakes.
             let for_good = quiet >= QUIET && self.may_sleep_for_good();
             let slower = 1 << (calm / CALM).min(SLOWEST.trailing_zeros());
-            let tick = (!for_good).then_some(self.tick * slower);
+            let tick = (!for_good).then_some(self.tick.saturating_mul(slower));
             if self.reactor.lends() {
                 match tick {
                     Some(tick) => self.parker.park_timeout(tick),

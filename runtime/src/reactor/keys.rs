@@ -46,9 +46,12 @@ impl Keys {
     /// Calls `f` for each event whose source is there still.
     pub(super) fn for_each<E>(
         &self,
-        events: impl Iterator<Item = (SourceKey, E)>,
+        events: impl ExactSizeIterator<Item = (SourceKey, E)>,
         mut f: impl FnMut(&Readiness, E),
     ) {
+        if events.len() == 0 {
+            return;
+        }
         let table = self.0.lock();
         for (key, event) in events {
             if let Some((generation, source)) = table.sources.get(key.index()) {

@@ -14,9 +14,8 @@ pub(crate) mod source;
 mod turn;
 
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
@@ -31,6 +30,7 @@ use self::keys::Keys;
 use self::lease::{For, Lease};
 use self::turn::{Buffer, Port};
 use crate::driver::{Borrow, Driver};
+use crate::job::quietly;
 use crate::promise::callbacks::Done;
 
 /// Who waits on the poller.
@@ -116,13 +116,15 @@ impl Reactor {
     }
 
     fn is_ending(&self) -> bool {
-        // Ordering: Relaxed: the unpark or the notification that follows is sticky, and brings it.
+        fence(Ordering::SeqCst); // partner in `end_guard`, whose unpark or notification is sticky
         self.ending.load(Ordering::Relaxed)
     }
 
     /// Tells the reactor thread to end.
     pub(crate) fn end_guard(&self) {
         self.ending.store(true, Ordering::Relaxed);
+        // A notification that is pending already publishes nothing; partner in `is_ending`.
+        fence(Ordering::SeqCst);
         if let Some(guard) = self.guard.get() {
             guard.unpark();
             if !self.lends {
@@ -190,7 +192,7 @@ impl Reactor {
 
 fn wake_all(wakers: impl IntoIterator<Item = Waker>) {
     for waker in wakers {
-        let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
+        quietly(|| waker.wake());
     }
 }
 

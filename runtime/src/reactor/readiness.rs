@@ -6,7 +6,7 @@
 //!
 //! Model: `model`; it fails without the tick, and without the second look.
 
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::AtomicU64;
 use std::task::{Poll, Waker};
 
 use crate::promise::callbacks::{Callbacks, Done, Key};
@@ -51,7 +51,7 @@ pub(crate) struct Readiness {
     word: AtomicUsize,
     readers: Callbacks,
     writers: Callbacks,
-    next_key: AtomicU32,
+    next_key: AtomicU64,
 }
 
 /// The key of the one waiter that polls a direction; those of any number of others are made by [`Readiness::new_key`].
@@ -227,7 +227,7 @@ impl Readiness {
             word: AtomicUsize::new((reads | writes).0 as usize),
             readers: Callbacks::new(),
             writers: Callbacks::new(),
-            next_key: AtomicU32::new(POLLER + 1),
+            next_key: AtomicU64::new(POLLER + 1),
         }
     }
 
@@ -334,16 +334,9 @@ impl Readiness {
 
     /// A key for one more waiter. It must be [forgotten](Self::forget) when the waiter goes.
     pub(crate) fn new_key(&self) -> Key {
-        loop {
-            // Relaxed: the counter's own order alone makes keys differ. Around after 4 billion waits: whoever waits
-            // so long is not met again in practice, and the poll slot is skipped.
-            let key = self
-                .next_key
-                .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            if key != POLLER {
-                return key;
-            }
-        }
+        // Ordering: Relaxed: the counter's own order alone makes keys differ.
+        self.next_key
+            .fetch_add(1, std::sync::atomic::Ordering::Relaxed)
     }
 
     /// The waiter goes.

@@ -156,8 +156,9 @@ impl<T: AsFd> Source<T> {
     /// A transfer of `moved` bytes where `wanted` were asked for.
     #[inline]
     fn moved(&self, seen: Seen, direction: Direction, moved: usize, wanted: usize) {
-        // A read that is short because the stream ends there must be tried again, to see the end.
-        let open_ended = Ready::READ_CLOSED | Ready::UNSURE | Ready::ERROR;
+        // A read that is short because the stream ends there must be tried again, to see the end; and one that is short
+        // because it stopped at urgent data, to see what follows.
+        let open_ended = Ready::READ_CLOSED | Ready::UNSURE | Ready::ERROR | Ready::PRIORITY;
         let proof = direction == Direction::Write || !seen.ready.intersects(open_ended);
         if SHORT_MEANS_EMPTY && proof && 0 < moved && moved < wanted {
             self.readiness().clear(seen, Ready::worth_a_try(direction));

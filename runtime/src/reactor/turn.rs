@@ -65,6 +65,9 @@ mod imp {
     /// A short transfer proves that the direction is exhausted: what comes later makes a new event.
     pub(in crate::reactor) const SHORT_MEANS_EMPTY: bool = true;
 
+    /// The longest wait that `epoll_wait` takes; a longer one would need a call that kernels before 5.11 lack.
+    const LONGEST: Duration = Duration::from_millis(i32::MAX as u64);
+
     /// The key of `polling`'s own notifier.
     const NOTIFIER: u64 = usize::MAX as u64;
 
@@ -72,7 +75,7 @@ mod imp {
         /// Waits; an interrupted wait has no events.
         pub(in crate::reactor) fn wait(&self, buffer: &mut Buffer, limit: Option<Duration>) {
             buffer.ready.clear();
-            let limit = limit.and_then(|limit| Timespec::try_from(limit).ok());
+            let limit = limit.and_then(|limit| Timespec::try_from(limit.min(LONGEST)).ok());
             let mut raw = [const { MaybeUninit::uninit() }; EVENTS];
             let Ok((events, _)) = epoll::wait(self.poller.as_fd(), &mut raw, limit.as_ref()) else {
                 return;

@@ -12,7 +12,6 @@ mod worker;
 
 use std::cell::Cell;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -26,7 +25,7 @@ use self::seat::Seat;
 use self::shutdown::{Drained, Exits};
 use self::worker::{Worker, with_here};
 use crate::driver::{Crew, Driver};
-use crate::job::{Job, Schedule};
+use crate::job::{Job, Schedule, quietly};
 use crate::join::JoinHandle;
 use crate::origin::Origin;
 use crate::park::Knock;
@@ -62,7 +61,7 @@ pub(crate) struct Settings {
 }
 
 /// Is told of a long poll.
-pub(crate) type OnStall = Box<dyn Fn(&StallReport) + Send + Sync>;
+pub(crate) type OnStall = Arc<dyn Fn(&StallReport) + Send + Sync>;
 
 type Hook = Option<Arc<dyn Fn() + Send + Sync>>;
 
@@ -88,7 +87,7 @@ impl Hooks {
 #[inline]
 fn call(hook: &Hook) {
     if let Some(hook) = hook {
-        let _ = catch_unwind(AssertUnwindSafe(|| hook()));
+        quietly(|| hook());
     }
 }
 
@@ -167,8 +166,9 @@ pub(crate) struct Scheduler {
 }
 
 thread_local! {
-    /// While a thread that is no worker runs a turn of the poller: the jobs that it has made so far.
-    static BATCH: Cell<Option<usize>> = const { Cell::new(None) };
+    /// While a thread that is no worker runs a turn of the poller: for which scheduler, by its address, and the jobs that
+    /// it has made so far.
+    static BATCH: Cell<Option<(usize, usize)>> = const { Cell::new(None) };
 }
 
 impl Scheduler {
@@ -210,8 +210,8 @@ impl Scheduler {
     /// The life of a worker thread.
     pub(crate) fn work(self: &Arc<Self>, chair: Chair) {
         self.settings.hooks.around(|| {
-            let chair = Worker::work(self.clone(), chair, true, || false);
-            self.leave(Some(chair));
+            let mut leaving = Leaving(self, None);
+            leaving.1 = Some(Worker::work(self.clone(), chair, true, || false));
         });
     }
 
@@ -262,6 +262,11 @@ impl Scheduler {
         self.seats.len()
     }
 
+    /// What tells this scheduler from another while both live.
+    fn address(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+
     /// S1 from any thread.
     pub(crate) fn carry(&self, job: Job) {
         if let Err(job) = self.submit_here(job) {
@@ -308,9 +313,14 @@ impl Scheduler {
     /// S1 from a thread that is no worker.
     fn submit_outside(&self, job: Job) {
         self.inbox.push(job);
-        if let Some(so_far) = BATCH.get() {
-            BATCH.set(Some(so_far + 1));
-            return;
+        match BATCH.get() {
+            // The first one has woken somebody already, in case the callback that made it waits for it.
+            Some((of, so_far @ 1..)) if of == self.address() => {
+                BATCH.set(Some((of, so_far + 1)));
+                return;
+            }
+            Some((of, 0)) if of == self.address() => BATCH.set(Some((of, 1))),
+            _ => {}
         }
         self.submitted();
         // After the fence in `submitted`; partner E3.
@@ -389,6 +399,15 @@ impl Scheduler {
     }
 }
 
+/// Leaves when it is dropped: whatever ends a worker, the others do not wait for it.
+struct Leaving<'a>(&'a Scheduler, Option<Chair>);
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        self.0.leave(self.1.take());
+    }
+}
+
 // SAFETY: `live` keeps the owner's reference from `spawn` until `release`, which leaves it to the caller. The `Arc`:
 // a task that is not done is in `live`, and whoever holds the last `Arc` has seen `live` closed and empty: a worker
 // thread and a current-thread runtime hold theirs until `end` has returned.
@@ -420,10 +439,13 @@ impl Crew for Scheduler {
     }
 
     fn batch(&self, work: &mut dyn FnMut()) {
-        let outer = BATCH.replace(Some(0));
+        let outer = BATCH.replace(Some((self.address(), 0)));
         work();
-        let made = BATCH.replace(outer).unwrap_or(0);
-        self.wake_many(made);
+        let made = BATCH.replace(outer).map_or(0, |(_, made)| made);
+        self.wake_many(made.saturating_sub(1));
+        if made > 0 && self.drained.has_ended() {
+            self.abandon_inbox();
+        }
     }
 
     fn wake_one(&self) {
@@ -447,7 +469,7 @@ impl Crew for Scheduler {
                     worker,
                     duration: stuck.for_at_least,
                 };
-                let _ = catch_unwind(AssertUnwindSafe(|| (self.settings.on_stall)(&report)));
+                quietly(|| (self.settings.on_stall)(&report));
             }
         }
         if work_waits {

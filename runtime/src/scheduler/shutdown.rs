@@ -79,14 +79,12 @@ impl Scheduler {
 
     /// E1 to E4, on the last thread that looks into the queues.
     pub(crate) fn end(&self, chair: Option<&Chair>) {
-        let own = |chair: &Chair| {
-            chair
-                .deque
-                .pop()
-                .or_else(|| self.seats[chair.seat].next.take())
-        };
         while self.live.len() > 0 {
-            match chair.and_then(own).or_else(|| self.inbox.take_one()) {
+            let job = chair
+                .and_then(|chair| chair.deque.pop())
+                .or_else(|| self.seats.iter().find_map(|seat| seat.next.take()))
+                .or_else(|| self.inbox.take_one());
+            match job {
                 Some(job) => drop(job.run()),
                 None => std::thread::yield_now(),
             }

@@ -49,6 +49,8 @@ pub(crate) struct Worker {
     random: Cell<u32>,
     /// Pushes that are still to wake nobody, while the jobs are few.
     withheld: Cell<u32>,
+    /// It ends when the scheduler closes; else somebody else decides when it leaves, and what for it wakes.
+    ends_when_closed: bool,
     /// While a turn of the poller runs: the jobs that it has made so far.
     batch: Cell<Option<usize>>,
 }
@@ -137,6 +139,7 @@ impl Worker {
             streak: Cell::new(0),
             random: Cell::new(0x9E37_79B9 ^ (chair.seat as u32 + 1).wrapping_mul(0x85EB_CA6B)),
             withheld: Cell::new(0),
+            ends_when_closed,
             batch: Cell::new(None),
         });
         let restore = Restore(HERE.replace(Some(worker.clone())));
@@ -145,8 +148,8 @@ impl Worker {
                 Some(job) => job,
                 None => match worker.find() {
                     Found::Job(job) => job,
-                    Found::Closed if ends_when_closed => break,
-                    Found::Again | Found::Closed => continue,
+                    Found::Closed => break,
+                    Found::Again => continue,
                 },
             };
             worker.run(job);
@@ -241,11 +244,11 @@ impl Worker {
     /// Runs a turn of the poller: the jobs it makes land in the deque. The answer is how many of them want another
     /// worker than this one; [`Scheduler::wake_many`] must follow.
     fn batch(&self, turn: impl FnOnce()) -> usize {
-        let was_empty = self.deque.is_empty();
+        let is_dry = self.deque.is_empty() && self.my_seat().next.is_empty();
         let outer = self.batch.replace(Some(0));
         turn();
         let made = self.batch.replace(outer).unwrap_or(0);
-        made.saturating_sub(usize::from(was_empty))
+        made.saturating_sub(usize::from(is_dry))
     }
 
     fn look_at_poller(&self) {
@@ -270,7 +273,7 @@ impl Worker {
                 }
                 return Found::Job(job);
             }
-            if scheduler.is_closing() {
+            if self.must_end() {
                 if let Some(searching) = searching {
                     scheduler.found(searching);
                 }
@@ -280,6 +283,11 @@ impl Worker {
                 scheduler.learn(true);
             }
             match self.sleep(searching) {
+                // The token may have been given for another reason, too, which only who decides can tell.
+                Woken::ByWaker(more) if !self.ends_when_closed => {
+                    scheduler.found(more);
+                    return Found::Again;
+                }
                 Woken::ByWaker(more) => {
                     searching = Some(more);
                     was_woken = true;
@@ -298,7 +306,8 @@ impl Worker {
     fn search(&self, steal: bool) -> Option<Job> {
         let scheduler = &*self.scheduler;
         for _ in 0..SEARCH_ROUNDS {
-            if let Some(job) = self.deque.pop() {
+            // A hook or a callback may have spawned.
+            if let Some(job) = self.my_seat().next.take().or_else(|| self.deque.pop()) {
                 return Some(job);
             }
             if let Some(job) = scheduler.inbox.take_batch(&self.deque) {
@@ -358,36 +367,50 @@ impl Worker {
     fn sleep(&self, searching: Option<Searching>) -> Woken {
         let scheduler = &*self.scheduler;
         let (driver, workers) = (&*scheduler.driver, scheduler.workers());
+        call(&scheduler.settings.hooks.park);
         let bed = self.find_bed();
         let may_sleep =
             scheduler
                 .idle
                 .prepare_sleep(self.seat, workers, searching, bed == Bed::Poller, || {
-                    scheduler.work_waits() || scheduler.is_closing() || self.poller_is_left(bed)
+                    self.must_stay(bed)
                 });
         if let Err(woken) = may_sleep {
             if bed == Bed::Poller {
                 driver.hand_back();
             }
+            call(&scheduler.settings.hooks.unpark);
             return woken;
         }
         let mut for_others = 0;
         if self.my_seat().token.announce(bed) {
-            call(&scheduler.settings.hooks.park);
             match bed {
                 Bed::Poller => for_others = self.batch(|| driver.wait(None)),
                 Bed::Parker => self.parker.park(),
             }
             // A token that came is for this wake-up, whatever else ended the sleep.
             let _ = self.my_seat().token.retract();
-            call(&scheduler.settings.hooks.unpark);
         } else if bed == Bed::Poller {
             driver.hand_back();
         }
         let woken = scheduler.idle.end_sleep(self.seat, workers);
         // Not before: it might wake ourselves.
         scheduler.wake_many(for_others);
+        call(&scheduler.settings.hooks.unpark);
         woken
+    }
+
+    /// The scheduler closes, and so this worker ends when it has run dry.
+    fn must_end(&self) -> bool {
+        self.ends_when_closed && self.scheduler.is_closing()
+    }
+
+    /// P3.
+    fn must_stay(&self, bed: Bed) -> bool {
+        !self.my_seat().next.is_empty()
+            || self.scheduler.work_waits()
+            || self.must_end()
+            || self.poller_is_left(bed)
     }
 
     /// In the poller if nobody waits there and nobody awake will look into it soon. An event that a busy worker would

@@ -12,13 +12,12 @@
 
 use std::future::Future;
 use std::mem::MaybeUninit;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
 
 use super::poll;
 use super::state::State;
 use crate::error::Cause;
-use crate::job::{Job, JobHead, JobVtable, Schedule};
+use crate::job::{Job, JobHead, JobVtable, Schedule, quietly};
 use crate::origin::Origin;
 use crate::promise::callbacks::Callbacks;
 use crate::sync_prim::UnsafeCell;
@@ -157,7 +156,7 @@ where
         // SAFETY: live, and the caller has the stage.
         let stage =
             unsafe { Self::of(header).with_stage(|stage| std::mem::replace(stage, Stage::Gone)) };
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(stage)));
+        quietly(|| drop(stage));
     }
 
     unsafe fn free(header: NonNull<Header>) {

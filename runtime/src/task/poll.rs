@@ -10,7 +10,7 @@ use super::cell::{Cell, Header, Stage};
 use super::state::{Finish, Pause, Start};
 use super::waker;
 use crate::error::Cause;
-use crate::job::{Job, JobHead, Schedule};
+use crate::job::{Job, JobHead, Schedule, drop_payload};
 
 /// Runs the task of this job. The answer is the next job of a task that woke itself while it ran.
 ///
@@ -104,9 +104,13 @@ where
     let dropped = catch_unwind(AssertUnwindSafe(|| unsafe {
         cell.with_stage(|stage| *stage = Stage::Finished(outcome));
     }));
-    if let (Err(panic), true) = (dropped, was_cancelled) {
+    match dropped {
+        Ok(()) => {}
         // SAFETY: as above. What is replaced is `Cancelled`, which has no drop to panic.
-        unsafe { cell.with_stage(|stage| *stage = Stage::Finished(Err(Cause::Panicked(panic)))) };
+        Err(panic) if was_cancelled => unsafe {
+            cell.with_stage(|stage| *stage = Stage::Finished(Err(Cause::Panicked(panic))));
+        },
+        Err(panic) => drop_payload(panic),
     }
     // SAFETY: the task is not released before the line that does it, below.
     let scheduler = unsafe { cell.scheduler() };
