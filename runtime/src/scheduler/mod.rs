@@ -280,7 +280,7 @@ impl Scheduler {
     }
 
     /// A seat whose deque wants a thief, looked for from `first` on: its worker will not have emptied it within
-    /// [`PATIENCE`], as far as its polls in that time tell.
+    /// [`PATIENCE`], as far as its pace, and its polls while it is watched, tell.
     fn seat_to_help(&self, first: usize) -> Option<usize> {
         let seats = &self.seats;
         let mut watched = [(0, 0, 0); WATCHED];
@@ -288,7 +288,7 @@ impl Scheduler {
         for at in (first..seats.len()).chain(0..first) {
             match seats[at].victim.len() {
                 0 => {}
-                jobs if jobs <= FEW && count < WATCHED => {
+                jobs if jobs <= FEW && count < WATCHED && seats[at].time_for(jobs) < PATIENCE => {
                     watched[count] = (at, jobs, seats[at].polls());
                     count += 1;
                 }

@@ -8,7 +8,7 @@
 //! | `polls`   | its worker writes, all read: a number that tells a long poll by standing still, nothing else    |
 //! | `running` | its worker writes, the guard reads: the key of the task in hand, for a report                   |
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_utils::sync::Unparker;
@@ -28,8 +28,8 @@ pub(crate) struct Seat {
     pub(super) unparker: Unparker,
     polls: AtomicU64,
     running: AtomicU64,
-    /// The guard saw few polls in the last tick, though it ran: they are long.
-    slow: AtomicBool,
+    /// How long a poll lasted on average in the guard's last tick, idle time counted in. Unit: ns.
+    pace: AtomicU64,
     /// The poll count for which the guard says that it has lasted too long.
     overdue: AtomicU64,
     sample: Mutex<Sample>,
@@ -65,7 +65,7 @@ impl Seat {
             unparker,
             polls: AtomicU64::new(0),
             running: AtomicU64::new(NO_JOB),
-            slow: AtomicBool::new(false),
+            pace: AtomicU64::new(0),
             overdue: AtomicU64::new(u64::MAX),
             sample: Mutex::new(Sample {
                 polls: 0,
@@ -107,9 +107,14 @@ impl Seat {
         self.overdue.load(Ordering::Relaxed) == self.polls() && self.is_running()
     }
 
-    /// True if its worker is awake, and its polls were long when the guard last looked.
+    /// How long this worker will take for so many polls, as far as the guard's last look tells.
+    pub(super) fn time_for(&self, polls: u64) -> Duration {
+        Duration::from_nanos(self.pace.load(Ordering::Relaxed).saturating_mul(polls))
+    }
+
+    /// True if its worker is awake, and its polls are long.
     pub(super) fn is_slow(&self) -> bool {
-        self.slow.load(Ordering::Relaxed) && self.is_running()
+        self.time_for(1) > LONG_POLL && self.is_running()
     }
 
     /// True if a job waits behind the one in hand.
@@ -123,9 +128,8 @@ impl Seat {
         let mut sample = self.sample.lock();
         let now = Instant::now();
         let busy = now - std::mem::replace(&mut sample.at, now);
-        let made = u32::try_from(polls - sample.polls).unwrap_or(u32::MAX);
-        let slow = key != NO_JOB && LONG_POLL.saturating_mul(made) < busy;
-        self.slow.store(slow, Ordering::Relaxed);
+        let pace = busy.as_nanos() as u64 / (polls - sample.polls).max(1);
+        self.pace.store(pace, Ordering::Relaxed);
         if sample.polls != polls || key == NO_JOB {
             sample.polls = polls;
             sample.since = now;
