@@ -98,7 +98,7 @@ impl TcpListener {
     /// `listener` must be non-blocking.
     #[track_caller]
     pub(super) fn register(listener: std::net::TcpListener) -> io::Result<TcpListener> {
-        let source = Source::new(listener)?;
+        let source = Source::owning(listener)?;
         Ok(TcpListener { source })
     }
 

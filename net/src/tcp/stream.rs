@@ -112,7 +112,7 @@ impl TcpStream {
     /// `stream` must be non-blocking.
     #[track_caller]
     pub(super) fn register(stream: std::net::TcpStream) -> io::Result<TcpStream> {
-        let source = Source::new(stream)?;
+        let source = Source::owning(stream)?;
         Ok(TcpStream { source })
     }
 
@@ -330,7 +330,9 @@ impl TcpStream {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         self.source
-            .poll_transfer(cx, Direction::Write, buf.len(), |mut io| io.write(buf))
+            .poll_transfer(cx, Direction::Write, buf.len(), |io| {
+                syscalls::send(io, buf)
+            })
     }
 
     pub(super) fn poll_write_slices(

@@ -58,15 +58,12 @@ pub(super) fn connect(socket: &Socket, addr: SocketAddr) -> io::Result<()> {
 ///
 /// Readiness alone is no proof, it may be spurious; a peer's address is one.
 pub(super) fn established(stream: &TcpStream) -> io::Result<()> {
-    if let Some(error) = stream.take_error()? {
-        return Err(error);
-    }
     match stream.peer_addr() {
-        Ok(_) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::NotConnected => {
-            Err(io::ErrorKind::WouldBlock.into())
+            let error = stream.take_error()?;
+            Err(error.unwrap_or_else(|| io::ErrorKind::WouldBlock.into()))
         }
-        Err(error) => Err(error),
+        peer => peer.map(drop),
     }
 }
 
@@ -78,4 +75,21 @@ pub(super) fn check_nonblocking(socket: &impl AsFd) -> io::Result<()> {
         "a blocking socket would block a worker; call `set_nonblocking(true)` on it first"
     );
     Ok(())
+}
+
+/// Sends once, without the signal that a closed connection would raise. Straight to the kernel where that can be said in
+/// one call: the C library's `send` is a point of thread cancellation, and pays for it each time.
+#[cfg(not(target_vendor = "apple"))]
+pub(super) fn send(stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
+    Ok(rustix::net::send(
+        stream,
+        bytes,
+        rustix::net::SendFlags::NOSIGNAL,
+    )?)
+}
+
+/// Sends once; the standard library has switched the signal off for the socket.
+#[cfg(target_vendor = "apple")]
+pub(super) fn send(mut stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
+    io::Write::write(&mut stream, bytes)
 }

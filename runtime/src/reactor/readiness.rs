@@ -241,11 +241,12 @@ impl Readiness {
     /// An event: believes in `ready` from now on. The answer is who waited for it; tell them without a lock held.
     #[must_use = "the waiters are never told otherwise"]
     pub(crate) fn set(&self, ready: Ready) -> [Option<Done>; 2] {
-        self.move_on(ready.0 as usize);
+        let before = self.move_on(ready.0 as usize);
         [Direction::Read, Direction::Write].map(|direction| {
-            ready
-                .intersects(Ready::of(direction))
-                .then(|| self.waiters(direction).take())
+            // Whoever waits has found none of these bits, at a look after it had registered. So if they were believed
+            // already, nobody waits: a socket's every event tells that it is writable, too.
+            let news = ready.0 & !before.0 & Ready::of(direction).0;
+            (news != 0).then(|| self.waiters(direction).take())
         })
     }
 
@@ -255,7 +256,8 @@ impl Readiness {
         [self.readers.take(), self.writers.take()]
     }
 
-    fn move_on(&self, bits: usize) {
+    /// Adds bits and moves the tick on. The answer is what was believed before.
+    fn move_on(&self, bits: usize) -> Ready {
         let mut now = self.word.load(Ordering::Relaxed);
         loop {
             // Ordering: Release -> the Acquire in `look`: who believes sees what the kernel did before the event.
@@ -264,7 +266,7 @@ impl Readiness {
                 .word
                 .compare_exchange_weak(now, next, Ordering::Release, Ordering::Relaxed)
             {
-                Ok(_) => return,
+                Ok(_) => return Ready(now as u16),
                 Err(other) => now = other,
             }
         }

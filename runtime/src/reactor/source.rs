@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use super::Reactor;
 use super::keys::SourceKey;
 use super::readiness::{Direction, Interest, POLLER, Readiness, Ready, Seen, gone};
-use super::turn::SHORT_MEANS_EMPTY;
+use super::turn::{CLOSING_DELETES, SHORT_MEANS_EMPTY};
 use crate::promise::callbacks::Key;
 use std::sync::Arc;
 
@@ -44,6 +44,8 @@ use std::sync::Arc;
 pub struct Source<T: AsFd> {
     /// None only while it is dropped or taken out.
     io: Option<T>,
+    /// Dropping `io` closes the descriptor, which ends the kernel's watch as well as a call of its own would.
+    owning: bool,
     registration: Registration,
 }
 
@@ -55,7 +57,7 @@ struct Registration {
 
 impl<T: AsFd> Source<T> {
     /// Registers `io` with this reactor.
-    pub(crate) fn register(io: T, reactor: &Arc<Reactor>) -> io::Result<Source<T>> {
+    pub(crate) fn register(io: T, owning: bool, reactor: &Arc<Reactor>) -> io::Result<Source<T>> {
         let readiness = Arc::new(Readiness::new());
         let key = reactor.keys.add(readiness.clone()).ok_or_else(gone)?;
         if let Err(error) = reactor.port.add(io.as_fd(), key) {
@@ -64,6 +66,7 @@ impl<T: AsFd> Source<T> {
         }
         Ok(Source {
             io: Some(io),
+            owning,
             registration: Registration {
                 key,
                 readiness,
@@ -79,14 +82,17 @@ impl<T: AsFd> Source<T> {
 
     /// Takes it out of the reactor's watch.
     pub fn into_inner(mut self) -> T {
+        self.owning = false;
         self.deregister().expect("here until dropped")
     }
 
     fn deregister(&mut self) -> Option<T> {
         let io = self.io.take()?;
         let Registration { key, reactor, .. } = &self.registration;
-        // It fails only for a descriptor that somebody has closed behind our back; then there is nothing to delete.
-        let _ = reactor.port.delete(io.as_fd());
+        if !(self.owning && CLOSING_DELETES) {
+            // It fails only for a descriptor that somebody has closed behind our back; then there is nothing to delete.
+            let _ = reactor.port.delete(io.as_fd());
+        }
         reactor.keys.remove(*key);
         Some(io)
     }

@@ -65,6 +65,10 @@ mod imp {
     /// A short transfer proves that the direction is exhausted: what comes later makes a new event.
     pub(in crate::reactor) const SHORT_MEANS_EMPTY: bool = true;
 
+    /// Closing the last descriptor of a file ends its registration. Where another one is left, its events find a key
+    /// that nobody has, and are ignored.
+    pub(in crate::reactor) const CLOSING_DELETES: bool = true;
+
     /// The longest wait that `epoll_wait` takes; a longer one would need a call that kernels before 5.11 lack.
     const LONGEST: Duration = Duration::from_millis(i32::MAX as u64);
 
@@ -158,6 +162,9 @@ mod imp {
     /// kqueue tells the end of a stream in no way that `polling` passes on: only a try that would block proves it.
     pub(in crate::reactor) const SHORT_MEANS_EMPTY: bool = false;
 
+    /// `polling` keeps a list of its own of what is registered.
+    pub(in crate::reactor) const CLOSING_DELETES: bool = false;
+
     impl Port {
         /// Waits; a failed wait has no events.
         pub(in crate::reactor) fn wait(&self, buffer: &mut Buffer, limit: Option<Duration>) {
@@ -194,4 +201,4 @@ mod imp {
     }
 }
 
-pub(super) use imp::SHORT_MEANS_EMPTY;
+pub(super) use imp::{CLOSING_DELETES, SHORT_MEANS_EMPTY};

@@ -49,6 +49,8 @@ pub(crate) struct Worker {
     random: Cell<u32>,
     /// Pushes that are still to wake nobody, while the jobs are few.
     withheld: Cell<u32>,
+    /// The last job that it found when it had run dry came from the poller.
+    poller_gave: Cell<bool>,
     /// It ends when the scheduler closes; else somebody else decides when it leaves, and what for it wakes.
     ends_when_closed: bool,
     /// While a turn of the poller runs: the jobs that it has made so far.
@@ -139,6 +141,7 @@ impl Worker {
             streak: Cell::new(0),
             random: Cell::new(0x9E37_79B9 ^ (chair.seat as u32 + 1).wrapping_mul(0x85EB_CA6B)),
             withheld: Cell::new(0),
+            poller_gave: Cell::new(false),
             ends_when_closed,
             batch: Cell::new(None),
         });
@@ -264,6 +267,14 @@ impl Worker {
     fn find(&self) -> Found {
         self.my_seat().stops();
         let scheduler = &*self.scheduler;
+        // Where the last job came from the poller, so may the next one: nobody needs to know of this search.
+        if self.poller_gave.get() {
+            self.look_at_poller();
+            if let Some(job) = self.deque.pop() {
+                return Found::Job(job);
+            }
+            self.poller_gave.set(false);
+        }
         let mut searching = scheduler.idle.start_searching(scheduler.workers());
         let mut was_woken = false;
         loop {
@@ -320,6 +331,7 @@ impl Worker {
             }
             self.look_at_poller();
             if let Some(job) = self.deque.pop() {
+                self.poller_gave.set(true);
                 return Some(job);
             }
             if !steal {
@@ -385,7 +397,10 @@ impl Worker {
         let mut for_others = 0;
         if self.my_seat().token.announce(bed) {
             match bed {
-                Bed::Poller => for_others = self.batch(|| driver.wait(None)),
+                Bed::Poller => {
+                    for_others = self.batch(|| driver.wait(None));
+                    self.poller_gave.set(!self.deque.is_empty());
+                }
                 Bed::Parker => self.parker.park(),
             }
             // A token that came is for this wake-up, whatever else ended the sleep.

@@ -213,7 +213,8 @@ impl Header {
     #[inline]
     pub(super) unsafe fn drop_ref(header: NonNull<Header>) {
         // SAFETY: the reference keeps it alive until here.
-        if unsafe { header.as_ref() }.state.drop_ref() {
+        let state = &unsafe { header.as_ref() }.state;
+        if state.is_last_ref() || state.drop_ref() {
             // SAFETY: that was the last one.
             unsafe { (Self::vtable(header).free)(header) }
         }

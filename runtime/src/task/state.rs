@@ -211,6 +211,13 @@ impl State {
         }
     }
 
+    /// For the holder of a reference: true if it is the only one, so that the memory may go without another step.
+    #[inline]
+    pub(super) fn is_last_ref(&self) -> bool {
+        // Ordering: Acquire <- the Release in `drop_ref`, as there. Nobody can add a reference: that takes one.
+        self.0.load(ordering("task_last_ref", Ordering::Acquire)) / REF == 1
+    }
+
     /// True if that was the last reference.
     #[inline]
     #[must_use = "the last one frees the memory"]
