@@ -10,8 +10,8 @@ use filch::task::spawn_blocking;
 
 mod common;
 use common::{
-    Drops, Gate, Meeting, Random, a_turn, assert_healthy, bounded, child, child_role, eventually,
-    many, multi, patience, run_child, single, threads_called,
+    Drops, Gate, Meeting, Random, a_turn, assert_ended, assert_healthy, bounded, child, child_role,
+    eventually, many, multi, patience, run_child, single, threads_called,
 };
 
 fn with_threads(max: usize, keep_alive: Duration, name: &str) -> Runtime {
@@ -221,7 +221,7 @@ fn shutdown_drops_what_has_not_started_and_waits_for_what_has() {
         );
         gate.open();
         end.recv().unwrap();
-        eventually("no thread is left", || threads_called("waited-for") == 0);
+        assert_ended("waited-for");
     });
 }
 

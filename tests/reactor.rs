@@ -146,6 +146,7 @@ fn a_belief_that_a_try_finds_wrong_is_taken_back() {
             assert!(tries == 1, "{tries} tries");
             for _ in 0..10 {
                 there.write_all(b"tea").unwrap();
+                a_turn().await;
                 here.ready(Interest::READABLE).await.unwrap();
                 assert_eq!(
                     read(here.get_ref()).unwrap(),

@@ -13,8 +13,8 @@ use filch::time::sleep;
 
 mod common;
 use common::{
-    Drops, Gate, Random, a_turn, block_workers, bounded, eventually, many, multi, pair, read_byte,
-    single, threads_called,
+    Drops, Gate, Random, a_turn, assert_ended, block_workers, bounded, eventually, many, multi,
+    pair, read_byte, single, threads_called,
 };
 
 /// Notes the thread that drops it.
@@ -301,7 +301,7 @@ fn a_shutdown_with_a_limit_returns_while_a_worker_is_stuck_and_the_others_end() 
             assert_eq!(drops.count(), 50);
             eventually("only the stuck one is left", || threads_called(&name) == 1);
             gate.open();
-            eventually("none is left", || threads_called(&name) == 0);
+            assert_ended(&name);
         });
     }
 }
@@ -321,8 +321,7 @@ fn no_thread_and_no_descriptor_is_left() {
                 filch::task::spawn_blocking(|| ()).await.unwrap();
             });
             drop(rt);
-            // The drop waits for a blocking closure, not for its thread to be gone.
-            eventually("no thread is left", || threads_called("left") == 0);
+            assert_ended("left");
         }
         assert!(descriptors() < before + 150);
     });

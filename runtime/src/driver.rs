@@ -41,7 +41,7 @@ pub(crate) trait Crew: Send + Sync {
     fn batch(&self, work: &mut dyn FnMut());
     /// Wakes one sleeping worker, which then looks for work or for a poller that nobody attends.
     fn wake_one(&self);
-    /// Compares each worker with the last sample: tells of long polls, wakes a worker for the work that waits behind
-    /// one. True if some worker has stood still since.
+    /// Compares each worker with the last sample: tells of long polls, and brings what waits behind one to where the
+    /// other workers look. True if some worker has stood still since.
     fn sample(&self) -> bool;
 }

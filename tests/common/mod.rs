@@ -187,6 +187,12 @@ pub(crate) fn threads_called(name: &str) -> usize {
     names.filter(|n| n.starts_with(name)).count()
 }
 
+/// Panics unless all threads with such a name are gone. A thread that was joined stays in sight for another moment.
+#[track_caller]
+pub(crate) fn assert_ended(name: &str) {
+    eventually("the threads have ended", || threads_called(name) == 0);
+}
+
 /// A place where threads wait for each other, with a bound.
 #[derive(Clone)]
 pub(crate) struct Meeting(Arc<(Mutex<usize>, Condvar)>);

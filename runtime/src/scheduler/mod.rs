@@ -48,6 +48,9 @@ const WATCHED: usize = 8;
 /// Pushes onto a deque with few jobs that wake nobody, at most, after a wake-up that was for nothing.
 const MOST_RESTRAINT: u32 = 255;
 
+/// Jobs that the guard takes from behind one poll in one tick, at most: it has other seats to look at.
+const RESCUED: usize = 256;
+
 /// What a builder decides for a scheduler.
 pub(crate) struct Settings {
     /// Jobs between two looks into the injector.
@@ -456,13 +459,15 @@ impl Crew for Scheduler {
 
     fn sample(&self) -> bool {
         let mut any_stuck = false;
-        let mut work_waits = false;
         for (worker, seat) in self.seats.iter().enumerate() {
             let Some(stuck) = seat.look(self.settings.stall_threshold) else {
                 continue;
             };
             any_stuck = true;
-            work_waits |= seat.has_more();
+            // To the injector, where busy workers look, too: one that never runs dry never steals.
+            for job in std::iter::from_fn(|| seat.take_waiting()).take(RESCUED) {
+                self.submit_outside(job);
+            }
             if stuck.report {
                 let report = StallReport {
                     task: self.live.describe(stuck.key),
@@ -471,9 +476,6 @@ impl Crew for Scheduler {
                 };
                 quietly(|| (self.settings.on_stall)(&report));
             }
-        }
-        if work_waits {
-            self.wake_one();
         }
         any_stuck
     }

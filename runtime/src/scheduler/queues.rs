@@ -49,6 +49,11 @@ impl Victim {
         until_decided(|| self.0.steal_batch_and_pop(&own.0))
     }
 
+    /// One job, for whoever has no deque.
+    pub(crate) fn take_one(&self) -> Option<Job> {
+        until_decided(|| self.0.steal())
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -2,8 +2,8 @@
 //!
 //! | field     | who may touch it                                                                                |
 //! |-----------|-------------------------------------------------------------------------------------------------|
-//! | `next`    | its worker; a thief, while `polls` stands still (see [`Seat::overdue`])                         |
-//! | `victim`  | thieves                                                                                         |
+//! | `next`    | its worker; a thief or the guard, while `polls` stands still                                    |
+//! | `victim`  | thieves, and the guard while `polls` stands still                                               |
 //! | `token`   | its worker announces and retracts, whoever claimed it from the sleepers gives                   |
 //! | `polls`   | its worker writes, all read: a number that tells a long poll by standing still, nothing else    |
 //! | `running` | its worker writes, the guard reads: the key of the task in hand, for a report                   |
@@ -15,7 +15,7 @@ use crossbeam_utils::sync::Unparker;
 use parking_lot::Mutex;
 
 use super::queues::Victim;
-use crate::job::JobSlot;
+use crate::job::{Job, JobSlot};
 use crate::park::Token;
 
 /// `running` of a worker that has no job.
@@ -30,8 +30,6 @@ pub(crate) struct Seat {
     running: AtomicU64,
     /// How long a poll lasted on average in the guard's last tick, idle time counted in. Unit: ns.
     pace: AtomicU64,
-    /// The poll count for which the guard says that it has lasted too long.
-    overdue: AtomicU64,
     sample: Mutex<Sample>,
 }
 
@@ -66,7 +64,6 @@ impl Seat {
             polls: AtomicU64::new(0),
             running: AtomicU64::new(NO_JOB),
             pace: AtomicU64::new(0),
-            overdue: AtomicU64::new(u64::MAX),
             sample: Mutex::new(Sample {
                 polls: 0,
                 at: Instant::now(),
@@ -101,12 +98,6 @@ impl Seat {
         self.running.load(Ordering::Relaxed) != NO_JOB
     }
 
-    /// May a thief take the next slot? Only behind a poll that the guard has seen last for a tick: a next slot that
-    /// is stolen earlier costs message passing a third of its speed (tokio#8065).
-    pub(super) fn overdue(&self) -> bool {
-        self.overdue.load(Ordering::Relaxed) == self.polls() && self.is_running()
-    }
-
     /// How long this worker will take for so many polls, as far as the guard's last look tells.
     pub(super) fn time_for(&self, polls: u64) -> Duration {
         Duration::from_nanos(self.pace.load(Ordering::Relaxed).saturating_mul(polls))
@@ -117,9 +108,9 @@ impl Seat {
         self.time_for(1) > LONG_POLL && self.is_running()
     }
 
-    /// True if a job waits behind the one in hand.
-    pub(super) fn has_more(&self) -> bool {
-        !self.victim.is_empty() || !self.next.is_empty()
+    /// A job that waits behind the one in hand; for the guard.
+    pub(super) fn take_waiting(&self) -> Option<Job> {
+        self.victim.take_one().or_else(|| self.next.take())
     }
 
     /// The guard looks: has the poll under way been there at its last look, too?
@@ -136,7 +127,6 @@ impl Seat {
             sample.reported = false;
             return None;
         }
-        self.overdue.store(polls, Ordering::Relaxed);
         let for_at_least = now - sample.since;
         let report = !sample.reported && for_at_least >= threshold;
         sample.reported |= report;

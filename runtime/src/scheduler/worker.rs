@@ -354,7 +354,7 @@ impl Worker {
                 return Some(job);
             }
         }
-        seats.iter().find(|seat| seat.overdue())?.next.take()
+        None
     }
 
     /// About to sleep: does a job wait in a next slot behind a poll that lasts? Then nobody else would ever run it.
