@@ -44,6 +44,7 @@ pub mod __private {
     pub use filch_runtime::macro_support::*;
 }
 
+#[doc(inline)]
 pub use filch_net as net;
 
 /// Tasks: units of work that the workers run.
@@ -82,8 +83,9 @@ pub mod io {
     #[doc(no_inline)]
     pub use tokio::io::{
         AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncSeek, AsyncSeekExt,
-        AsyncWrite, AsyncWriteExt, BufReader, BufStream, BufWriter, ReadBuf, copy,
-        copy_bidirectional, duplex, empty, repeat, sink, split,
+        AsyncWrite, AsyncWriteExt, BufReader, BufStream, BufWriter, Chain, DuplexStream, Empty,
+        Lines, ReadBuf, ReadHalf, Repeat, Sink, Split, Take, WriteHalf, copy, copy_bidirectional,
+        copy_buf, duplex, empty, join, repeat, simplex, sink, split,
     };
 }
 

@@ -289,7 +289,8 @@ fn a_shutdown_with_a_limit_returns_while_a_worker_is_stuck_and_the_others_end() 
                     pending::<()>().await;
                 })
             };
-            let tasks: Vec<_> = (0..50).map(idle).collect();
+            // So many that to stop them all takes longer than to run dry in between.
+            let tasks: Vec<_> = (0..many(2000)).map(idle).collect();
             rt.block_on(a_turn());
             let gate = block_workers(&rt, 1);
             let start = Instant::now();
@@ -298,7 +299,7 @@ fn a_shutdown_with_a_limit_returns_while_a_worker_is_stuck_and_the_others_end() 
             for task in tasks {
                 assert!(other.block_on(task).unwrap_err().is_cancelled());
             }
-            assert_eq!(drops.count(), 50);
+            assert_eq!(drops.count(), many(2000));
             eventually("only the stuck one is left", || threads_called(&name) == 1);
             gate.open();
             assert_ended(&name);

@@ -1,5 +1,6 @@
 //! What a runtime is made of: the builder.
 
+use std::env::VarError;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -217,7 +218,9 @@ impl Builder {
 
     /// Called by the reactor thread once for each poll that passes the stall threshold, while it still lasts. Without
     /// it, such a poll is a `tracing` event if that feature is on, and a line on stderr if not and this is a debug
-    /// build.
+    /// build. Printing the backtrace of a panic counts, too.
+    ///
+    /// A current-thread runtime has no reactor thread: there nobody looks. The future of `block_on` is not watched.
     pub fn on_stall<F>(&mut self, hook: F) -> &mut Self
     where
         F: Fn(&StallReport) + Send + Sync + 'static,
@@ -314,14 +317,12 @@ impl Builder {
         match std::env::var("FILCH_WORKER_THREADS") {
             Ok(text) => match text.parse() {
                 Ok(n) if (1..=MAX_WORKERS).contains(&n) => Ok(n),
-                _ => Err(io::Error::new(
-                    io::ErrorKind::InvalidInput,
-                    format!(
-                        "FILCH_WORKER_THREADS is {text:?}, and must be a number from 1 to {MAX_WORKERS}"
-                    ),
-                )),
+                _ => Err(not_a_number(text)),
             },
-            Err(_) => Ok(std::thread::available_parallelism().map_or(1, |n| n.get())),
+            Err(VarError::NotPresent) => {
+                Ok(std::thread::available_parallelism().map_or(1, |n| n.get()))
+            }
+            Err(VarError::NotUnicode(text)) => Err(not_a_number(text.to_string_lossy())),
         }
     }
 
@@ -369,6 +370,13 @@ impl Builder {
             }),
         }
     }
+}
+
+fn not_a_number(text: impl fmt::Display) -> io::Error {
+    io::Error::new(
+        io::ErrorKind::InvalidInput,
+        format!("FILCH_WORKER_THREADS is \"{text}\", and must be a number from 1 to {MAX_WORKERS}"),
+    )
 }
 
 /// What happens with a stall report that nobody asked for.

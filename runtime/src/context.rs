@@ -36,7 +36,9 @@ impl std::fmt::Debug for EnterGuard<'_> {
 /// Makes this runtime current.
 pub(crate) fn enter(handle: &Handle) -> EnterGuard<'_> {
     EnterGuard {
-        before: CURRENT.replace(Some(Rc::new(handle.clone()))),
+        before: CURRENT
+            .try_with(|current| current.replace(Some(Rc::new(handle.clone()))))
+            .unwrap_or(None),
         _of: std::marker::PhantomData,
     }
 }

@@ -72,7 +72,10 @@ impl<T> Future for JoinHandle<T> {
         }
         match self.0.take_outcome() {
             Some(outcome) => Poll::Ready(outcome),
-            None => panic!("`JoinHandle` polled after it gave the outcome"),
+            None => panic!(
+                "`JoinHandle` of {} polled after it gave the outcome",
+                self.0.task().origin()
+            ),
         }
     }
 }

@@ -11,7 +11,7 @@
 //!
 //! Edges: owner `announce`: AWAKE -> PARKED or POLLS, GIVEN -> AWAKE (and it does not sleep); giver `give`: any ->
 //! GIVEN; owner `retract`: any -> AWAKE. A notification of the poller is sticky, so it does not matter whether the
-//! owner has announced only or waits already. Model: `model::token_reaches_a_thread_in_the_poller`.
+//! owner has announced only or waits already. Model: `reactor::lease::model::token_reaches_a_thread_in_the_poller`.
 
 use std::sync::Arc;
 use std::task::{Wake, Waker};

@@ -38,6 +38,8 @@ pub struct Runtime {
     guard: Option<Thread<()>>,
     /// Seats whose thread has not been started.
     no_thread_yet: usize,
+    /// It has waited, as long as it was told to.
+    ended: bool,
 }
 
 impl Runtime {
@@ -56,6 +58,7 @@ impl Runtime {
             workers: Vec::new(),
             guard: None,
             no_thread_yet: seats,
+            ended: false,
         }
     }
 
@@ -128,6 +131,8 @@ impl Runtime {
 
     /// Lets no task live any more.
     fn close(&mut self) {
+        // What is dropped here is dropped inside its runtime.
+        let _entered = self.handle.enter();
         let inner = &self.handle.0;
         inner.scheduler.close();
         inner.blocking.close();
@@ -145,10 +150,11 @@ impl Runtime {
 
     /// Waits for the threads until the deadline, if any: `Some(None)` is for ever, `None` not at all.
     fn wait(&mut self, deadline: Option<Option<Instant>>) {
+        self.ended = true;
         let inner = self.handle.0.clone();
         let left = match deadline {
             Some(deadline) => {
-                (self.workers.is_empty() || inner.scheduler.wait_until_left(deadline))
+                (inner.chair.is_some() || inner.scheduler.wait_until_left(deadline))
                     & inner.blocking.wait_until_left(deadline)
             }
             None => false,
@@ -161,13 +167,14 @@ impl Runtime {
                 let _ = thread.join();
             }
         }
-        self.workers.clear();
-        self.guard = None;
     }
 }
 
 impl Drop for Runtime {
     fn drop(&mut self) {
+        if self.ended {
+            return;
+        }
         self.close();
         let waits_for_itself = context::drives() || context::serves(&self.handle);
         self.wait(if waits_for_itself { None } else { Some(None) });

@@ -123,31 +123,26 @@ impl List {
 }
 
 impl Done {
+    /// Hands out what each waiter wants, in order.
+    #[inline]
+    pub(crate) fn for_each(self, mut f: impl FnMut(Callback)) {
+        match self.0 {
+            List::Empty => {}
+            List::One(_, callback) => f(callback),
+            List::Many(all) => all.into_values().for_each(f),
+        }
+    }
+
     /// Tells every waiter, in order: tasks are re-enqueued at once, jobs go to `submit`. A waker that panics hurts
     /// nobody else: its panic ends here, told by the panic hook.
     #[inline]
     pub(crate) fn complete(self, mut submit: impl FnMut(Job)) {
-        match self.0 {
-            List::Empty => {}
-            List::One(_, callback) => callback.complete(&mut submit),
-            List::Many(all) => {
-                for (_, callback) in *all {
-                    callback.complete(&mut submit);
-                }
-            }
-        }
-    }
-}
-
-impl Callback {
-    #[inline]
-    fn complete(self, submit: &mut impl FnMut(Job)) {
-        match self {
+        self.for_each(|callback| match callback {
             Callback::Wake(waker) => {
                 quietly(|| waker.wake());
             }
             Callback::Call(job) => submit(job),
-        }
+        });
     }
 }
 

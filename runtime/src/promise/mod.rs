@@ -6,6 +6,7 @@
 
 pub(crate) mod callbacks;
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -13,9 +14,9 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
-use self::callbacks::{Callback, Callbacks, Done, Key};
-use crate::job::Job;
-use crate::sync_prim::keep;
+use self::callbacks::{Callback, Callbacks, Key};
+use crate::job::{Job, quietly};
+use crate::sync_prim::{Mutex, keep};
 use std::sync::Arc;
 
 /// Takes the callbacks' jobs to a worker.
@@ -27,6 +28,7 @@ pub(crate) trait Carry: Send + Sync {
 ///
 /// A promise is a handle: clones are the same promise. Done-callbacks run as jobs on the workers, never on the stack
 /// of whoever sets the value, and those of one promise run in the order in which they were added, one after another.
+/// The outcome is cloned for each who asks: share what is dear as an `Arc`.
 ///
 /// # Source
 /// `asyncio.Future`.
@@ -48,8 +50,17 @@ pub struct Promise<T, E>(Arc<Shared<T, E>>);
 struct Shared<T, E> {
     outcome: OnceLock<Result<T, PromiseError<E>>>,
     callbacks: Callbacks,
+    leaving: Mutex<Leaving>,
     next_key: AtomicU64,
     carry: Box<dyn Carry>,
+}
+
+/// Callbacks of a promise that is done, on their way.
+#[derive(Default)]
+struct Leaving {
+    jobs: VecDeque<Job>,
+    /// A job that runs them is on its way, or runs.
+    has_runner: bool,
 }
 
 /// What became of a promise.
@@ -96,6 +107,7 @@ where
         Promise(Arc::new(Shared {
             outcome: OnceLock::new(),
             callbacks: Callbacks::new(),
+            leaving: Mutex::default(),
             next_key: AtomicU64::new(0),
             carry: Box::new(carry),
         }))
@@ -126,7 +138,7 @@ where
     fn finish(&self, outcome: Result<T, PromiseError<E>>) -> Result<(), InvalidState> {
         match self.0.outcome.set(outcome) {
             Ok(()) => {
-                self.complete(self.0.callbacks.take());
+                self.complete();
                 Ok(())
             }
             Err(_late) => Err(InvalidState {
@@ -135,20 +147,25 @@ where
         }
     }
 
-    /// Wakes the waiting tasks; the callbacks leave as one job, so that they run in order, and find the promise alive.
-    fn complete(&self, done: Done) {
-        let mut jobs = Vec::new();
-        done.complete(|job| jobs.push(job));
-        if jobs.is_empty() {
-            return;
+    /// Wakes the waiting tasks; the callbacks leave in order, and run one after another.
+    fn complete(&self) {
+        let mut wakers = Vec::new();
+        let has_runner = {
+            let mut leaving = self.0.leaving.lock();
+            // Under this lock, so that none overtakes another.
+            self.0.callbacks.take().for_each(|callback| match callback {
+                Callback::Wake(waker) => wakers.push(waker),
+                Callback::Call(job) => leaving.jobs.push_back(job),
+            });
+            leaving.jobs.is_empty() || std::mem::replace(&mut leaving.has_runner, true)
+        };
+        for waker in wakers {
+            quietly(|| waker.wake());
         }
-        let promise = self.clone();
-        self.0.carry.carry(Job::once(move || {
-            for job in jobs {
-                job.run();
-            }
-            drop(promise);
-        }));
+        if !has_runner {
+            let runner = Runner(Some(self.clone()));
+            self.0.carry.carry(Job::once(move || runner.run()));
+        }
     }
 
     /// What became of it.
@@ -185,7 +202,7 @@ where
         self.0.callbacks.add(key, Callback::Call(job));
         // A completion that came before has looked into the list already.
         if keep("promise_second_look") && self.is_done() {
-            self.complete(self.0.callbacks.take());
+            self.complete();
         }
         CallbackId(key)
     }
@@ -226,6 +243,34 @@ where
     }
 }
 
+/// Runs the callbacks of a promise that is done; keeps it alive meanwhile. Dropped unrun, it drops them.
+struct Runner<T, E>(Option<Promise<T, E>>);
+
+impl<T, E> Runner<T, E> {
+    fn run(mut self) {
+        let Some(promise) = self.0.take() else { return };
+        loop {
+            let job = {
+                let mut leaving = promise.0.leaving.lock();
+                leaving.has_runner = !leaving.jobs.is_empty();
+                leaving.jobs.pop_front()
+            };
+            match job {
+                Some(job) => job.run(),
+                None => return,
+            };
+        }
+    }
+}
+
+impl<T, E> Drop for Runner<T, E> {
+    fn drop(&mut self) {
+        let Some(promise) = self.0.take() else { return };
+        let unrun = std::mem::take(&mut *promise.0.leaving.lock());
+        drop(unrun);
+    }
+}
+
 impl<T, E> Shared<T, E> {
     fn state(&self) -> PromiseState {
         match self.outcome.get() {
@@ -242,6 +287,7 @@ impl<T, E> Shared<T, E> {
 }
 
 /// Waits for a promise: [`Promise::wait`].
+#[must_use = "futures do nothing unless you `.await` or poll them"]
 pub struct PromiseFuture<T, E> {
     promise: Promise<T, E>,
     /// Once it is registered.

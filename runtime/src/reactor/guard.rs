@@ -99,7 +99,8 @@ impl Guard<'_> {
             return;
         }
         self.crew.batch(&mut || self.reactor.look());
-        // Whoever sleeps elsewhere had better wait in the poller; after the sample it will know.
+        // Whoever sleeps elsewhere had better wait in the poller: the sample just taken tells it, by `is_slow`, that no
+        // busy worker will look.
         if !self.reactor.is_attended() {
             self.crew.wake_one();
         }

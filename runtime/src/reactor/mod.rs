@@ -1,7 +1,7 @@
 //! The poller, the sources and the deadlines of one runtime, and the thread that belongs to them.
 //!
-//! A *turn* waits (or looks), and then *completes*: each ready source's and each due deadline's done-callbacks run, of
-//! which the common one re-enqueues a task. Whoever has the [`lease`] may turn: the reactor thread ([`guard`]) or, in
+//! A *turn* waits (or looks), and then *completes*: each ready source's done-callbacks run, of which the common
+//! one re-enqueues a task, and each due deadline's waker is woken. Whoever has the [`lease`] may turn: the reactor thread ([`guard`]) or, in
 //! shared mode, a worker that has run dry.
 
 mod deadlines;

@@ -145,7 +145,7 @@ impl std::fmt::Display for StallReport {
             .unwrap_or("a job that has ended meanwhile");
         write!(
             f,
-            "{task} has kept worker {} from other tasks for {:?} or more: blocking code belongs in `spawn_blocking`",
+            "{task} has kept worker {:02} from other tasks for {:?} or more: blocking code belongs in `spawn_blocking`",
             self.worker, self.duration
         )
     }
@@ -326,7 +326,7 @@ impl Scheduler {
             _ => {}
         }
         self.submitted();
-        // After the fence in `submitted`; partner E3.
+        // After the fence in `submitted`; partner X3 (scheduler/shutdown).
         if self.drained.has_ended() {
             self.abandon_inbox();
         }

@@ -6,6 +6,9 @@
 //! | `victim`  | thieves, and the guard while `polls` stands still                                               |
 //! | `token`   | its worker announces and retracts, whoever claimed it from the sleepers gives                   |
 //! | `polls`   | its worker writes, all read: a number that tells a long poll by standing still, nothing else    |
+//! | `unparker`| whoever gave the token                                                                          |
+//! | `pace`    | the guard writes, thieves read: a number that only tells                                        |
+//! | `sample`  | the guard                                                                                       |
 //! | `running` | its worker writes, the guard reads: the key of the task in hand, for a report                   |
 
 use std::sync::atomic::{AtomicU64, Ordering};

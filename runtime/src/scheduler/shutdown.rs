@@ -1,12 +1,13 @@
 //! The end: no task is left alive, and no job in a queue.
 //!
-//! close   C1 no task may live any more; each living one is asked to stop, which puts it into a queue · C2 wake everyone
+//! close   C1 no task may live any more; each living one is asked to stop, which puts it into a queue · C2 tell the workers,
+//!         and wake those that sleep
 //! worker  runs on while it finds jobs (those of stopped tasks drop their futures), then leaves
-//! end     E1 the last one out runs what is left until nobody lives · E2 nobody will look again · E3 fence · E4 empty
-//!         the injector; whoever submits after E2 empties it, too
+//! end     X1 the last one out runs what is left until nobody lives · X2 nobody will look again · X3 fence · X4 empty
+//!         the injector; whoever submits after X2 empties it, too
 //!
 //! A worker that is still in a poll keeps its own queues, and leaves later. A job in a foreign thread's hand on its way
-//! into the injector keeps its task alive, so E1 waits for it; that is as long as that thread takes to push it.
+//! into the injector keeps its task alive, so X1 waits for it; that is as long as that thread takes to push it.
 
 use std::time::Instant;
 
@@ -31,10 +32,10 @@ impl Drained {
         Drained(AtomicUsize::new(0))
     }
 
-    /// E2 and E3; E4 must follow.
+    /// X2 and X3; X4 must follow.
     fn end(&self) {
         self.0.store(1, Ordering::Relaxed);
-        store_load_fence("E3"); // partner S2
+        store_load_fence("X3"); // partner S2
     }
 
     /// After S1 and S2. True if whoever submitted must empty the injector itself.
@@ -47,8 +48,9 @@ impl Drained {
 impl Scheduler {
     /// C1 and C2. Returns at once; the workers do the rest.
     pub(crate) fn close(&self) {
-        self.closing.store(true, Ordering::Relaxed);
         self.live.close();
+        // Not before: a worker that runs dry while the tasks are being stopped must not leave.
+        self.closing.store(true, Ordering::Relaxed);
         while let Some(claimed) = self.idle.claim_one_more(self.workers()) {
             self.wake(claimed);
         }
@@ -57,7 +59,7 @@ impl Scheduler {
     #[inline]
     pub(crate) fn is_closing(&self) -> bool {
         // Ordering: Relaxed. A worker that goes to sleep has had the lock of the sleepers (P1), as C2 has: either C2 comes
-        // after and wakes it, or the worker's look (P3) comes after C1.
+        // after and wakes it, or the worker's look (P3) finds the flag up.
         self.closing.load(Ordering::Relaxed)
     }
 
@@ -77,7 +79,7 @@ impl Scheduler {
         }
     }
 
-    /// E1 to E4, on the last thread that looks into the queues.
+    /// X1 to X4, on the last thread that looks into the queues.
     pub(crate) fn end(&self, chair: Option<&Chair>) {
         while self.live.len() > 0 {
             let job = chair
@@ -89,8 +91,8 @@ impl Scheduler {
                 None => std::thread::yield_now(),
             }
         }
-        self.drained.end(); // E2 E3
-        self.abandon_inbox(); // E4
+        self.drained.end(); // X2 X3
+        self.abandon_inbox(); // X4
     }
 
     /// Drops what no worker will ever run: callbacks of promises.
@@ -142,7 +144,7 @@ mod model {
                 })
             };
             all.0.end();
-            let seen = all.1.load(Ordering::Relaxed) == 1; // E4
+            let seen = all.1.load(Ordering::Relaxed) == 1; // X4
             assert!(
                 submitter.join().unwrap() || seen,
                 "a job stays in the injector for ever"

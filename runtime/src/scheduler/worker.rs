@@ -1,7 +1,7 @@
 //! A worker: takes jobs from its queues, steals from others, and sleeps when there are none.
 //!
 //! Where it looks, in this order: its next slot (at most [`NEXT_IN_A_ROW`] times while others wait), its deque, the
-//! injector, another seat's deque. Every so many jobs it looks into the injector and the poller first, so that neither
+//! injector, another seat's deque, the poller. Every so many jobs it looks into the injector and the poller first, so that neither
 //! starves behind a full deque.
 
 use std::cell::{Cell, RefCell};
@@ -294,7 +294,8 @@ impl Worker {
                 scheduler.learn(true);
             }
             match self.sleep(searching) {
-                // The token may have been given for another reason, too, which only who decides can tell.
+                // The token may have been given for another reason, too (a current-thread `block_on` is woken by it),
+                // which only who decides can tell.
                 Woken::ByWaker(more) if !self.ends_when_closed => {
                     scheduler.found(more);
                     return Found::Again;

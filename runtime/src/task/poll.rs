@@ -118,11 +118,8 @@ where
         Finish::Nothing => {}
         // SAFETY: nobody else will ever want the outcome: JOIN_INTEREST was gone when DONE came.
         Finish::DropOutcome => unsafe { Header::drop_outcome(header) },
-        Finish::WakeJoiner => cell.header.joiner.take().complete(|job| {
-            if let Err(job) = scheduler.submit_here(job) {
-                drop(job);
-            }
-        }),
+        // Only the joiner registers here, and it registers a waker: no job comes.
+        Finish::WakeJoiner => cell.header.joiner.take().complete(drop),
     }
     scheduler.release(cell.header.head.key);
     // SAFETY: the owner's reference is ours since it let go.

@@ -14,12 +14,13 @@
 //! `start` looks at it. No other edge exists.
 //!
 //! The job itself holds no reference: a task that is not done is held by its owner (the set of living tasks), and
-//! only `finish`, which needs the job, makes the owner let go.
+//! only `finish`, which needs the job, makes the owner let go. (A blocking closure's owner is its one job.)
 //!
 //! | flag          | who sets it                 | who clears it          | what it decides                                  |
 //! |---------------|-----------------------------|------------------------|--------------------------------------------------|
 //! | JOIN_INTEREST | spawn                       | the join handle's drop | who drops the outcome: the later of drop, finish |
 //! | JOIN_WAITING  | the join handle, with waker | nobody                 | whether `finish` looks for a waker               |
+//! | CANCEL        | whoever aborts, or abandons | nobody                 | whether `start` polls the future or drops it     |
 //!
 //! Models: the tests of `task::model`.
 
