@@ -21,6 +21,8 @@ pub(crate) struct Searching(());
 
 /// How a sleeper woke.
 pub(crate) enum Woken {
+    /// It did not sleep: it searches on.
+    Stays(Searching),
     /// A waker has counted it as searching.
     ByWaker(Searching),
     /// On its own account: it is running. `first`: nobody else is awake.
@@ -118,15 +120,15 @@ impl Idle {
         if any_job() { self.claim(workers) } else { None }
     }
 
-    /// P1, P2 and P3. True if the worker may go on to P4; else it is awake as `end_sleep` would leave it.
+    /// P1, P2 and P3. The worker may go on to P4, or it searches on: others may rely on that, since it may have been
+    /// counted as searching when their jobs came, more of them than it will run.
     pub(crate) fn prepare_sleep(
         &self,
         seat: usize,
-        workers: usize,
         searching: Option<Searching>,
         in_poller: bool,
         any_job: impl FnOnce() -> bool,
-    ) -> Result<(), Woken> {
+    ) -> Result<(), Searching> {
         let mut sleepers = self.sleepers.lock();
         let at = if in_poller { 0 } else { sleepers.len() };
         sleepers.insert(at, seat);
@@ -136,7 +138,13 @@ impl Idle {
         drop(sleepers);
         store_load_fence("P2"); // partner S2
         if keep("P3") && any_job() {
-            return Err(self.end_sleep(seat, workers));
+            let mut sleepers = self.sleepers.lock();
+            // Unless a waker did W1 first, and so this very step.
+            if let Some(at) = sleepers.iter().rposition(|s| *s == seat) {
+                sleepers.remove(at);
+                self.word.fetch_sub(ASLEEP - SEARCHING, Ordering::Relaxed);
+            }
+            return Err(Searching(()));
         }
         Ok(())
     }
@@ -189,7 +197,7 @@ mod model {
                 thread::spawn(move || {
                     let searching = all.0.start_searching(2);
                     all.0
-                        .prepare_sleep(0, 2, searching, false, || all.1.any())
+                        .prepare_sleep(0, searching, false, || all.1.any())
                         .is_err() // P1 P2 P3
                 })
             };
@@ -207,7 +215,7 @@ mod model {
     fn last_searcher_passes_the_search_on() {
         loom::model(|| {
             let all = Arc::new((Idle::new(), Queue(AtomicUsize::new(0))));
-            assert!(all.0.prepare_sleep(1, 2, None, false, || false).is_ok());
+            assert!(all.0.prepare_sleep(1, None, false, || false).is_ok());
             let Some(searching) = all.0.start_searching(2) else {
                 panic!("nobody searches yet")
             };
@@ -228,11 +236,46 @@ mod model {
         });
     }
 
+    /// Two jobs come while a worker goes to sleep and another sleeps: the one that stays for the first job passes the
+    /// search on for the second.
+    #[test]
+    fn who_stays_for_one_job_wakes_another_for_the_next() {
+        loom::model(|| {
+            let all = Arc::new((Idle::new(), AtomicUsize::new(0)));
+            assert!(all.0.prepare_sleep(1, None, false, || false).is_ok());
+            let worker = {
+                let all = all.clone();
+                thread::spawn(move || {
+                    let any = || all.1.load(Ordering::Relaxed) > 0;
+                    let searching = all.0.start_searching(2);
+                    match all.0.prepare_sleep(0, searching, false, any) {
+                        Ok(()) => false,
+                        Err(searching) => {
+                            all.1.fetch_sub(1, Ordering::Relaxed);
+                            all.0.found(searching, 2, any).is_some()
+                        }
+                    }
+                })
+            };
+            let mut woken = 0;
+            for _ in 0..2 {
+                all.1.fetch_add(1, Ordering::Relaxed); // S1
+                woken += usize::from(all.0.submitted(2).is_some()); // S2 S3 W1
+            }
+            let passed_on = worker.join().unwrap();
+            let left = all.1.load(Ordering::Relaxed);
+            assert!(
+                left == 0 || passed_on || woken > 0,
+                "{left} jobs wait, a worker sleeps, nobody searches"
+            );
+        });
+    }
+
     #[test]
     fn a_sleeper_is_counted_once_however_it_wakes() {
         loom::model(|| {
             let idle = Arc::new(Idle::new());
-            assert!(idle.prepare_sleep(0, 1, None, true, || false).is_ok());
+            assert!(idle.prepare_sleep(0, None, true, || false).is_ok());
             let waker = {
                 let idle = idle.clone();
                 thread::spawn(move || idle.submitted(1).is_some())

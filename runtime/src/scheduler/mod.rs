@@ -464,8 +464,10 @@ impl Crew for Scheduler {
                 continue;
             };
             any_stuck = true;
-            // To the injector, where busy workers look, too: one that never runs dry never steals.
-            for job in std::iter::from_fn(|| seat.take_waiting()).take(RESCUED) {
+            // To the injector, where busy workers look, too: one that never runs dry never steals. A worker without
+            // others would only lose its order.
+            let rescued = if self.workers() > 1 { RESCUED } else { 0 };
+            for job in std::iter::from_fn(|| seat.take_waiting()).take(rescued) {
                 self.submit_outside(job);
             }
             if stuck.report {

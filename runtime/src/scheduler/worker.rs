@@ -296,10 +296,11 @@ impl Worker {
             match self.sleep(searching) {
                 // The token may have been given for another reason, too (a current-thread `block_on` is woken by it),
                 // which only who decides can tell.
-                Woken::ByWaker(more) if !self.ends_when_closed => {
+                Woken::Stays(more) | Woken::ByWaker(more) if !self.ends_when_closed => {
                     scheduler.found(more);
                     return Found::Again;
                 }
+                Woken::Stays(more) => searching = Some(more),
                 Woken::ByWaker(more) => {
                     searching = Some(more);
                     was_woken = true;
@@ -385,15 +386,15 @@ impl Worker {
         let may_sleep =
             scheduler
                 .idle
-                .prepare_sleep(self.seat, workers, searching, bed == Bed::Poller, || {
+                .prepare_sleep(self.seat, searching, bed == Bed::Poller, || {
                     self.must_stay(bed)
                 });
-        if let Err(woken) = may_sleep {
+        if let Err(searching) = may_sleep {
             if bed == Bed::Poller {
                 driver.hand_back();
             }
             call(&scheduler.settings.hooks.unpark);
-            return woken;
+            return Woken::Stays(searching);
         }
         let mut for_others = 0;
         if self.my_seat().token.announce(bed) {
