@@ -13,6 +13,10 @@ use filch::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use filch::net::{TcpListener, TcpSocket, TcpStream};
 use filch::runtime::{Builder, Runtime};
 
+#[path = "common/tcp.rs"]
+mod tcp;
+use tcp::pair;
+
 fn runtime() -> Runtime {
     let mut builder = Builder::new_multi_thread();
     builder.worker_threads(8).enable_all().build().unwrap()
@@ -32,13 +36,6 @@ fn run_on<T: Send + 'static>(
         let done = filch::time::timeout(Duration::from_secs(20), task).await;
         done.expect("the test hangs").unwrap().unwrap()
     })
-}
-
-/// A connection, both ends of it.
-async fn pair() -> io::Result<(TcpStream, TcpStream)> {
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let client = TcpStream::connect(listener.local_addr()?).await?;
-    Ok((client, listener.accept().await?.0))
 }
 
 fn poll_once<T>(future: Pin<&mut impl Future<Output = T>>) -> Poll<T> {

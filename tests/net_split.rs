@@ -1,29 +1,12 @@
 //! The halves of a stream: borrowed for one task, owned for two.
 
-use std::future::Future;
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut};
-use std::time::Duration;
 
 use filch::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt, Interest};
-use filch::net::{TcpListener, TcpStream};
 
-/// Runs the test as a task among 8 workers, for no longer than it can possibly need.
-fn run(test: impl Future<Output = io::Result<()>> + Send + 'static) {
-    let mut builder = filch::runtime::Builder::new_multi_thread();
-    let rt = builder.worker_threads(8).enable_all().build().unwrap();
-    rt.block_on(async {
-        let task = filch::spawn(test);
-        let done = filch::time::timeout(Duration::from_secs(20), task).await;
-        done.expect("the test hangs").unwrap().unwrap();
-    });
-}
-
-/// A connection, both ends of it.
-async fn pair() -> io::Result<(TcpStream, TcpStream)> {
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let client = TcpStream::connect(listener.local_addr()?).await?;
-    Ok((client, listener.accept().await?.0))
-}
+#[path = "common/tcp.rs"]
+mod tcp;
+use tcp::{pair, run};
 
 #[test]
 fn borrowed_halves_read_and_write_at_once() {

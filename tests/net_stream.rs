@@ -5,28 +5,13 @@ use std::io::{self, ErrorKind, IoSlice, IoSliceMut};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 
 use filch::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt, Interest, ReadBuf};
-use filch::net::{TcpListener, TcpStream};
+use filch::net::TcpStream;
 
-/// Runs the test as a task among 8 workers, for no longer than it can possibly need.
-fn run(test: impl Future<Output = io::Result<()>> + Send + 'static) {
-    let mut builder = filch::runtime::Builder::new_multi_thread();
-    let rt = builder.worker_threads(8).enable_all().build().unwrap();
-    rt.block_on(async {
-        let task = filch::spawn(test);
-        let done = filch::time::timeout(Duration::from_secs(20), task).await;
-        done.expect("the test hangs").unwrap().unwrap();
-    });
-}
-
-/// A connection, both ends of it.
-async fn pair() -> io::Result<(TcpStream, TcpStream)> {
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let client = TcpStream::connect(listener.local_addr()?).await?;
-    Ok((client, listener.accept().await?.0))
-}
+#[path = "common/tcp.rs"]
+mod tcp;
+use tcp::{pair, run};
 
 fn poll_once<T>(future: Pin<&mut impl Future<Output = T>>) -> Poll<T> {
     future.poll(&mut Context::from_waker(Waker::noop()))

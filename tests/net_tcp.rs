@@ -1,6 +1,6 @@
 //! Connections come to be: bind, accept, connect, sockets, and std's types there and back.
 
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -9,16 +9,9 @@ use std::time::Duration;
 use filch::io::{AsyncReadExt, AsyncWriteExt};
 use filch::net::{TcpListener, TcpSocket, TcpStream};
 
-/// Runs the test as a task among 8 workers, for no longer than it can possibly need.
-fn run(test: impl Future<Output = io::Result<()>> + Send + 'static) {
-    let mut builder = filch::runtime::Builder::new_multi_thread();
-    let rt = builder.worker_threads(8).enable_all().build().unwrap();
-    rt.block_on(async {
-        let task = filch::spawn(test);
-        let done = filch::time::timeout(Duration::from_secs(20), task).await;
-        done.expect("the test hangs").unwrap().unwrap();
-    });
-}
+#[path = "common/tcp.rs"]
+mod tcp;
+use tcp::run;
 
 async fn listener() -> io::Result<(TcpListener, SocketAddr)> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;

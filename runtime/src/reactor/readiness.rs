@@ -392,12 +392,12 @@ mod model {
         }
     }
 
-    #[test]
-    fn a_late_clear_loses_no_event() {
-        loom::model(|| {
+    /// A writer writes one byte while a reader, who believes at first what `readiness` says, waits for it.
+    fn read_while_written(readiness: impl Fn() -> Readiness + Send + Sync + 'static) {
+        loom::model(move || {
             let pipe = Arc::new(Pipe {
                 bytes: AtomicUsize::new(0),
-                readiness: Readiness::new(),
+                readiness: readiness(),
             });
             let writer = {
                 let pipe = pipe.clone();
@@ -409,18 +409,18 @@ mod model {
     }
 
     #[test]
+    fn a_late_clear_loses_no_event() {
+        // Worth a try, in vain: the reader takes that back just when the byte comes.
+        read_while_written(Readiness::new);
+    }
+
+    #[test]
     fn an_event_between_look_and_registration_is_seen() {
-        loom::model(|| {
-            let pipe = Arc::new(Pipe {
-                bytes: AtomicUsize::new(0),
-                readiness: Readiness::new(),
-            });
-            let writer = {
-                let pipe = pipe.clone();
-                thread::spawn(move || pipe.write())
-            };
-            block_on(std::future::poll_fn(|context| pipe.poll_read(context)));
-            writer.join().unwrap();
+        read_while_written(|| {
+            let readiness = Readiness::new();
+            let seen = readiness.look().unwrap();
+            readiness.clear(seen, Ready::worth_a_try(Direction::Read));
+            readiness
         });
     }
 }
