@@ -8,7 +8,7 @@ const SCHEDULER: &str = "runtime/src/scheduler";
 const REACTOR: &str = "runtime/src/reactor";
 
 /// The letters of step labels; a label is one of them and a digit.
-const LETTERS: &str = "SWFPECDGH";
+const LETTERS: &str = "SWFPECDGHX";
 
 /// The Rust files of a folder, not of those inside it: path and text.
 fn files(folder: &str) -> Vec<(String, String)> {
