@@ -49,35 +49,43 @@ fn a_source_can_be_taken_out_and_registered_again() {
 }
 
 #[test]
-fn an_event_in_flight_is_not_taken_for_the_next_source_with_its_descriptor() {
+fn an_event_in_flight_is_not_taken_for_the_next_source_in_its_place() {
     let mut random = Random::from_env();
-    let seeds: Vec<_> = (0..many(500)).map(|_| random.below(3000)).collect();
-    on_each_kind(move |rt| {
-        for spins in &seeds {
-            let (old, there) = rt.block_on(async { pair() });
-            let peer = std::thread::spawn(move || (&there).write_all(b"late").unwrap());
-            for _ in 0..*spins {
-                std::hint::spin_loop();
-            }
-            drop(old);
-            // The lowest free descriptor and place in the table are those of the old one.
-            rt.block_on(async {
-                let (new, mut there) = pair();
-                let mut ready = Box::pin(new.ready(Interest::READABLE));
-                let probe = Probe::new();
-                assert!(probe.poll(&mut ready).is_pending());
-                a_turn().await;
-                assert!(
-                    probe.poll(&mut ready).is_pending(),
-                    "ready with nothing to read"
-                );
-                there.write_all(b"x").unwrap();
-                ready.await.unwrap();
-                assert_eq!(read_byte(&new).await.unwrap(), b'x');
-            });
-            // It may fail: the old one may be gone.
-            let _ = peer.join();
-        }
+    bounded(move || {
+        let rt = Arc::new(multi(8));
+        // Several threads at once, so that the reactor has to wait for its table of sources now and then.
+        let threads: Vec<_> = (0..4)
+            .map(|_| {
+                let (rt, mut random) = (rt.clone(), random.fork());
+                std::thread::spawn(move || {
+                    let _entered = rt.enter();
+                    let mut kept = Vec::new();
+                    for n in 0..many(2000) {
+                        let (old, mut there) = pair();
+                        there.write_all(b"late").unwrap();
+                        (0..random.below(500)).for_each(|_| std::hint::spin_loop());
+                        drop(old);
+                        // The lowest free descriptor and place in the table are those of the old one, or of another
+                        // thread's.
+                        kept.push(pair());
+                        if n % 32 == 31 {
+                            rt.block_on(a_turn());
+                            for (new, mut there) in kept.drain(..) {
+                                let mut ready = Box::pin(new.ready(Interest::READABLE));
+                                let is_ready = Probe::new().poll(&mut ready).is_ready();
+                                assert!(!is_ready, "ready with nothing to read");
+                                there.write_all(b"x").unwrap();
+                                rt.block_on(ready).unwrap();
+                                assert_eq!(rt.block_on(read_byte(&new)).unwrap(), b'x');
+                            }
+                        }
+                    }
+                })
+            })
+            .collect();
+        threads
+            .into_iter()
+            .for_each(|thread| thread.join().unwrap());
     });
 }
 

@@ -17,13 +17,13 @@ use common::{
     Drops, Random, a_while, assert_healthy, bounded_by, eventually, multi, pair, patience,
 };
 
-/// How long each test goes on, and how long it may take.
-fn for_how_long() -> (Duration, Duration) {
-    let seconds = std::env::var("FILCH_STRESS")
+/// How long each test goes on, how long it may take, and whether it goes on when it has done enough.
+fn for_how_long() -> (Duration, Duration, bool) {
+    let seconds: Option<u64> = std::env::var("FILCH_STRESS")
         .ok()
         .map(|text| text.parse().unwrap());
     let limit = Duration::from_secs(seconds.unwrap_or(6));
-    (limit, limit + patience())
+    (limit, limit + patience(), seconds.is_some())
 }
 
 /// Tasks of many threads and tasks, which spawn, abort, join and drop each other.
@@ -38,7 +38,7 @@ struct Crowd {
     aborts: Mutex<Vec<AbortHandle>>,
 }
 
-/// Tasks in all, if there is time enough.
+/// Tasks in all, unless time ends first.
 const A_MILLION: usize = 1_000_000;
 
 impl Crowd {
@@ -113,14 +113,14 @@ impl Crowd {
 
 #[test]
 fn a_million_tasks_are_spawned_aborted_and_joined_from_everywhere() {
-    let (time, limit) = for_how_long();
+    let (time, limit, goes_on) = for_how_long();
     let mut random = Random::from_env();
     bounded_by(limit, move || {
         let rt = multi(8);
         let crowd = Arc::new(Crowd {
             on: rt.handle().clone(),
             until: Instant::now() + time,
-            left: AtomicUsize::new(A_MILLION),
+            left: AtomicUsize::new(if goes_on { usize::MAX } else { A_MILLION }),
             spawned: AtomicUsize::new(0),
             ended: AtomicUsize::new(0),
             drops: Drops::default(),
@@ -208,8 +208,8 @@ async fn connection(server: std::net::SocketAddr, mut random: Random) -> bool {
 
 #[test]
 fn ten_thousand_connections_come_and_go_while_workers_are_blocked() {
-    const CONNECTIONS: usize = 10_000;
-    let (time, limit) = for_how_long();
+    let (time, limit, goes_on) = for_how_long();
+    let connections = if goes_on { usize::MAX } else { 10_000 };
     let mut random = Random::from_env();
     bounded_by(limit, move || {
         let rt = multi(8);
@@ -227,7 +227,7 @@ fn ten_thousand_connections_come_and_go_while_workers_are_blocked() {
             let (opened, mut random) = (opened.clone(), random.fork());
             rt.spawn(async move {
                 let mut good = 0;
-                while Instant::now() < until && opened.fetch_add(1, Ordering::SeqCst) < CONNECTIONS
+                while Instant::now() < until && opened.fetch_add(1, Ordering::SeqCst) < connections
                 {
                     let task = timeout(a_while(), connection(server, random.fork()));
                     good += usize::from(task.await.expect("a connection hangs"));
@@ -264,7 +264,7 @@ fn ten_thousand_connections_come_and_go_while_workers_are_blocked() {
 
 #[test]
 fn runtimes_end_at_random_moments_under_load() {
-    let (time, limit) = for_how_long();
+    let (time, limit, _) = for_how_long();
     let mut random = Random::from_env();
     bounded_by(limit, move || {
         let until = Instant::now() + time;

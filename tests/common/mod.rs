@@ -20,9 +20,9 @@ fn is_small() -> bool {
     std::env::var_os("FILCH_SMALL").is_some()
 }
 
-/// So many; far fewer under valgrind.
+/// So many; a tenth under valgrind.
 pub(crate) fn many(n: usize) -> usize {
-    if is_small() { (n / 50).max(2) } else { n }
+    if is_small() { (n / 10).max(2) } else { n }
 }
 
 /// How long a test may take before it counts as hanging. Far beyond what any needs on a busy machine.
@@ -69,6 +69,17 @@ pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
         assert!(Instant::now() < limit, "never true: {what}");
         std::thread::yield_now();
     }
+}
+
+/// Tries with ever more time ahead, until the machine is quick enough for it: an attempt gives nothing if the time was
+/// too short to say anything.
+#[track_caller]
+pub(crate) fn in_time<R>(attempt: impl FnMut(Duration) -> Option<R>) -> R {
+    let ahead = [30, 300, 3000].map(Duration::from_millis);
+    ahead
+        .into_iter()
+        .find_map(attempt)
+        .expect("the machine is too slow")
 }
 
 /// A runtime with so many workers.
