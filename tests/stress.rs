@@ -41,6 +41,9 @@ struct Crowd {
 /// Tasks in all, unless time ends first.
 const A_MILLION: usize = 1_000_000;
 
+/// Handles that are kept at once.
+const KEPT: usize = 10_000;
+
 impl Crowd {
     fn goes_on(&self) -> bool {
         self.left.load(Ordering::Relaxed) > 0 && Instant::now() < self.until
@@ -71,10 +74,22 @@ impl Crowd {
             number
         });
         // A task that waits for ever needs somebody who aborts it.
-        self.aborts.lock().unwrap().push(task.abort_handle());
+        let full = Self::keep(&self.aborts, task.abort_handle(), random);
+        full.iter().for_each(AbortHandle::abort);
         if random.below(4) > 0 {
-            self.handles.lock().unwrap().push(task);
+            drop(Self::keep(&self.handles, task, random));
         }
+    }
+
+    /// Adds one; gives another one back if there are too many.
+    fn keep<T>(all: &Mutex<Vec<T>>, one: T, random: &mut Random) -> Option<T> {
+        let mut all = all.lock().unwrap();
+        if all.len() < KEPT {
+            all.push(one);
+            return None;
+        }
+        let at = random.below(KEPT);
+        Some(std::mem::replace(&mut all[at], one))
     }
 
     fn take<T>(from: &Mutex<Vec<T>>, random: &mut Random) -> Option<T> {
