@@ -121,6 +121,16 @@ where
         self.stage.with_mut(|stage| f(unsafe { &mut *stage }))
     }
 
+    /// Takes the stage out.
+    ///
+    /// # Safety
+    /// As [`with_stage`](Self::with_stage).
+    #[inline]
+    unsafe fn take_stage(&self) -> Stage<F> {
+        // SAFETY: the caller's promise; the closure does not come back here.
+        unsafe { self.with_stage(|stage| std::mem::replace(stage, Stage::Gone)) }
+    }
+
     unsafe fn submit(header: NonNull<Header>, job: Job) {
         // SAFETY: `header` is live (the caller holds a job, so the task is not done, so its owner holds it).
         let cell = unsafe { Self::of(header) };
@@ -139,8 +149,7 @@ where
 
     unsafe fn take_outcome(header: NonNull<Header>, out: *mut ()) {
         // SAFETY: live, and the join side has the stage: the caller saw DONE.
-        let stage =
-            unsafe { Self::of(header).with_stage(|stage| std::mem::replace(stage, Stage::Gone)) };
+        let stage = unsafe { Self::of(header).take_stage() };
         let outcome = match stage {
             Stage::Finished(outcome) => Some(outcome),
             Stage::Running(_) | Stage::Gone => None,
@@ -154,8 +163,7 @@ where
 
     unsafe fn drop_outcome(header: NonNull<Header>) {
         // SAFETY: live, and the caller has the stage.
-        let stage =
-            unsafe { Self::of(header).with_stage(|stage| std::mem::replace(stage, Stage::Gone)) };
+        let stage = unsafe { Self::of(header).take_stage() };
         quietly(|| drop(stage));
     }
 
