@@ -190,16 +190,25 @@ impl Drop for JobSlot {
     }
 }
 
+/// Who gives back the owner's reference to a task that is done.
+#[must_use = "a reference that nobody gives back is a leak"]
+pub(crate) enum Release {
+    /// The caller: the owner has let go of it.
+    Caller,
+    /// The owner, soon.
+    Owner,
+}
+
 /// Who takes a task's jobs, and who owns the task while it lives.
 ///
 /// # Safety
-/// The implementor keeps the owner's reference that it was given at spawn until `release` is called with its key, and
-/// then leaves it to the caller; and the `Arc` of the implementor lives until `release` returns.
+/// The implementor keeps the owner's reference that it was given at spawn until `release` is called with its key; and the
+/// `Arc` of the implementor lives until `release` returns.
 pub(crate) unsafe trait Schedule: Send + Sync + Sized + 'static {
     /// Queues the job if the calling thread is one of this scheduler's own workers; else gives it back.
     fn submit_here(&self, job: Job) -> Result<(), Job>;
     /// Queues the job from any thread.
     fn submit(self: &Arc<Self>, job: Job);
-    /// The task with this key is done: its owner lets go of it, and the caller takes over the owner's reference.
-    fn release(&self, key: u64);
+    /// The task with this key is done: its owner lets go of it, now or a little later.
+    fn release(&self, key: u64) -> Release;
 }

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
-use crate::job::{Job, Schedule, drop_payload};
+use crate::job::{Job, Release, Schedule, drop_payload};
 use crate::join::JoinHandle;
 use crate::origin::Origin;
 use crate::task::{self, Spawned};
@@ -253,7 +253,9 @@ unsafe impl Schedule for Pool {
         drop(job);
     }
 
-    fn release(&self, _key: u64) {}
+    fn release(&self, _key: u64) -> Release {
+        Release::Caller
+    }
 }
 
 #[cfg(all(test, not(filch_loom)))]

@@ -1,12 +1,14 @@
 //! Who is alive: the scheduler's own reference to each task that is not done.
 //!
 //! Sharded, so that owning a task costs an uncontended lock at spawn and one at its end: a worker spawns into its own
-//! shard; other threads spread over all, a few dozen tasks at a time.
+//! shard, and gathers the ends of tasks from other shards; other threads spread over all, a few dozen tasks at a time.
+
+use std::cell::RefCell;
 
 use crossbeam_utils::CachePadded;
 use slab::Slab;
 
-use crate::job::Job;
+use crate::job::{Job, Release};
 use crate::origin::Id;
 use crate::sync_prim::Mutex;
 use crate::task::Task;
@@ -14,6 +16,10 @@ use crate::task::Task;
 /// Tasks in a row that a foreign thread puts into the same shard. Unit: ids. Fewer: it touches more cache lines;
 /// more: the workers that finish its tasks wait for its lock.
 const SPREAD: u64 = 32;
+
+/// Ended tasks of other spawners that a worker gathers at most. Unit: tasks. Fewer: it meets the spawners at their locks more
+/// often; more: memory of tasks that are no more.
+const MOST_ENDED: usize = 64;
 
 /// All living tasks of one scheduler.
 pub(crate) struct Live {
@@ -69,12 +75,35 @@ impl Live {
         (&self.shards[key % shards], key / shards - 1)
     }
 
-    /// Lets go of the task.
+    /// True if the worker on this seat spawned the task.
+    #[inline]
+    pub(crate) fn is_from(&self, key: u64, seat: usize) -> bool {
+        key as usize % self.shards.len() == seat
+    }
+
+    /// Lets go of the task; its reference is the caller's.
     #[inline]
     pub(crate) fn remove(&self, key: u64) {
         let (shard, entry) = self.place(key);
         let task = shard.lock().tasks.remove(entry);
         task.let_go();
+    }
+
+    /// Lets go of these tasks, with a lock once for each shard, and gives their references back. Empties `keys`.
+    pub(crate) fn remove_all(&self, keys: &mut Vec<u64>) {
+        let shard_of = |key: &u64| *key as usize % self.shards.len();
+        keys.sort_unstable_by_key(shard_of);
+        let mut gone = Vec::with_capacity(keys.len());
+        for same in keys.chunk_by(|a, b| shard_of(a) == shard_of(b)) {
+            let mut shard = self.shards[shard_of(&same[0])].lock();
+            gone.extend(
+                same.iter()
+                    .map(|&key| shard.tasks.remove(self.place(key).1)),
+            );
+        }
+        keys.clear();
+        // Not under a lock: the last reference frees.
+        drop(gone);
     }
 
     /// Lets no further task live, and asks all those there are to stop. A task that is not in a queue gets into one.
@@ -109,5 +138,40 @@ impl Live {
             .tasks
             .get(entry)
             .map(|task| task.origin().to_string())
+    }
+}
+
+/// Tasks that a worker has ended and that are still owned: others spawned them, and have the locks of their shards.
+#[derive(Default)]
+pub(super) struct Ended(RefCell<Vec<u64>>);
+
+impl Ended {
+    /// The task is done, on the worker of this seat.
+    #[inline]
+    pub(super) fn release(&self, live: &Live, key: u64, seat: usize) -> Release {
+        if live.is_from(key, seat) {
+            live.remove(key);
+            return Release::Caller;
+        }
+        let count = {
+            let mut ended = self.0.borrow_mut();
+            ended.push(key);
+            ended.len()
+        };
+        if count >= MOST_ENDED {
+            self.bury(live);
+        }
+        Release::Owner
+    }
+
+    /// Lets go of them all.
+    pub(super) fn bury(&self, live: &Live) {
+        let mut ended = self.0.take();
+        if !ended.is_empty() {
+            // Not while it is borrowed: a task's memory may hold the last of anything.
+            live.remove_all(&mut ended);
+        }
+        let meanwhile = self.0.replace(ended);
+        self.0.borrow_mut().extend(meanwhile);
     }
 }

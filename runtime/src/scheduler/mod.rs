@@ -25,7 +25,7 @@ use self::seat::Seat;
 use self::shutdown::{Drained, Exits};
 use self::worker::{Worker, with_here};
 use crate::driver::{Crew, Driver};
-use crate::job::{Job, Schedule, quietly};
+use crate::job::{Job, Release, Schedule, quietly};
 use crate::join::JoinHandle;
 use crate::origin::Origin;
 use crate::park::Knock;
@@ -411,7 +411,8 @@ impl Drop for Leaving<'_> {
     }
 }
 
-// SAFETY: `live` keeps the owner's reference from `spawn` until `release`, which leaves it to the caller. The `Arc`:
+// SAFETY: `live` keeps the owner's reference from `spawn` until `release`, and gives it back or leaves it to the caller, as the
+// answer says. The `Arc`:
 // a task that is not done is in `live`, and whoever holds the last `Arc` has seen `live` closed and empty: a worker
 // thread and a current-thread runtime hold theirs until `end` has returned.
 unsafe impl Schedule for Scheduler {
@@ -431,8 +432,14 @@ unsafe impl Schedule for Scheduler {
     }
 
     #[inline]
-    fn release(&self, key: u64) {
-        self.live.remove(key);
+    fn release(&self, key: u64) -> Release {
+        with_here(self, |worker| match worker {
+            Some(worker) => worker.release(key),
+            None => {
+                self.live.remove(key);
+                Release::Caller
+            }
+        })
     }
 }
 

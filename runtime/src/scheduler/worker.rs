@@ -11,11 +11,12 @@ use std::time::{Duration, Instant};
 use crossbeam_utils::sync::Parker;
 
 use super::idle::{Searching, Woken};
+use super::live::Ended;
 use super::queues::Deque;
 use super::seat::Seat;
 use super::{FEW, Scheduler, call};
 use crate::driver::Borrow;
-use crate::job::Job;
+use crate::job::{Job, Release};
 use crate::park::Bed;
 use std::sync::Arc;
 
@@ -55,6 +56,8 @@ pub(crate) struct Worker {
     ends_when_closed: bool,
     /// While a turn of the poller runs: the jobs that it has made so far.
     batch: Cell<Option<usize>>,
+    /// Tasks that it ended and others spawned: the scheduler still owns them.
+    ended: Ended,
 }
 
 /// What a worker's thread holds while it does not run: enough to make a [`Worker`].
@@ -144,6 +147,7 @@ impl Worker {
             poller_gave: Cell::new(false),
             ends_when_closed,
             batch: Cell::new(None),
+            ended: Ended::default(),
         });
         let restore = Restore(HERE.replace(Some(worker.clone())));
         while !leave() {
@@ -158,6 +162,7 @@ impl Worker {
             worker.run(job);
         }
         worker.my_seat().stops();
+        worker.ended.bury(&worker.scheduler.live);
         drop(restore);
         let worker = Rc::into_inner(worker).expect("only the thread's variable shared it");
         Chair {
@@ -182,6 +187,12 @@ impl Worker {
         if let Some(again) = job.run() {
             self.requeue(again);
         }
+    }
+
+    /// A task that this worker ran is done.
+    #[inline]
+    pub(super) fn release(&self, key: u64) -> Release {
+        self.ended.release(&self.scheduler.live, key, self.seat)
     }
 
     /// A task that woke itself goes to the back.
@@ -267,6 +278,7 @@ impl Worker {
     fn find(&self) -> Found {
         self.my_seat().stops();
         let scheduler = &*self.scheduler;
+        self.ended.bury(&scheduler.live);
         // Where the last job came from the poller, so may the next one: nobody needs to know of this search.
         if self.poller_gave.get() {
             self.look_at_poller();

@@ -14,8 +14,8 @@ use std::future::Future;
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 
-use super::poll;
 use super::state::State;
+use super::{memory, poll};
 use crate::error::Cause;
 use crate::job::{Job, JobHead, JobVtable, Schedule, quietly};
 use crate::origin::Origin;
@@ -77,7 +77,7 @@ where
     #[inline]
     pub(super) fn boxed(future: F, origin: Origin, scheduler: &Arc<S>) -> NonNull<Header> {
         let vtable: *const Vtable = const { &Self::VTABLE };
-        let cell = Box::new(Cell {
+        let cell = memory::place(Cell {
             header: Header {
                 head: JobHead {
                     vtable: vtable.cast(),
@@ -90,7 +90,7 @@ where
             scheduler: Arc::as_ptr(scheduler),
             stage: UnsafeCell::new(Stage::Running(future)),
         });
-        NonNull::from(Box::leak(cell)).cast()
+        cell.cast()
     }
 
     /// # Safety
@@ -168,8 +168,8 @@ where
     }
 
     unsafe fn free(header: NonNull<Header>) {
-        // SAFETY: the last reference is gone; `boxed` leaked this box.
-        drop(unsafe { Box::from_raw(header.cast::<Self>().as_ptr()) });
+        // SAFETY: the last reference is gone; `boxed` placed it.
+        unsafe { memory::clear(header.cast::<Self>()) }
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod cell;
 mod handles;
+mod memory;
 #[cfg(all(test, filch_loom))]
 mod model;
 mod poll;

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 use loom::thread;
 
 use super::{Joiner, Task, new};
-use crate::job::{Job, JobSlot, Schedule};
+use crate::job::{Job, JobSlot, Release, Schedule};
 use crate::origin::Origin;
 use crate::sync_prim::{AtomicUsize, Mutex, Ordering, UnsafeCell};
 use std::sync::Arc;
@@ -28,9 +28,10 @@ unsafe impl Schedule for Model {
     fn submit(self: &Arc<Self>, job: Job) {
         let _ = self.submit_here(job);
     }
-    fn release(&self, _: u64) {
+    fn release(&self, _: u64) -> Release {
         let owner = self.owner.lock().take();
         owner.expect("released once").let_go();
+        Release::Caller
     }
 }
 

@@ -10,7 +10,7 @@ use super::cell::{Cell, Header, Stage};
 use super::state::{Finish, Pause, Start};
 use super::waker;
 use crate::error::Cause;
-use crate::job::{Job, JobHead, Schedule, drop_payload};
+use crate::job::{Job, JobHead, Release, Schedule, drop_payload};
 
 /// Runs the task of this job. The answer is the next job of a task that woke itself while it ran.
 ///
@@ -96,7 +96,7 @@ where
     F::Output: Send + 'static,
     S: Schedule,
 {
-    // SAFETY: live, by the caller's promise, until the last line.
+    // SAFETY: live, by the caller's promise, until `release`.
     let cell = unsafe { Cell::<F, S>::of(header) };
     let was_cancelled = matches!(outcome, Err(Cause::Cancelled));
     // SAFETY: RUNNING is ours, so the stage is. Assigning drops the future in place; if that panics the new stage
@@ -121,7 +121,10 @@ where
         // Only the joiner registers here, and it registers a waker: no job comes.
         Finish::WakeJoiner => cell.header.joiner.take().complete(drop),
     }
-    scheduler.release(cell.header.head.key);
-    // SAFETY: the owner's reference is ours since it let go.
-    unsafe { Header::drop_ref(header) };
+    match scheduler.release(cell.header.head.key) {
+        // SAFETY: the owner's reference is ours since it let go.
+        Release::Caller => unsafe { Header::drop_ref(header) },
+        // The memory may be gone already.
+        Release::Owner => {}
+    }
 }
