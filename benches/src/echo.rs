@@ -12,15 +12,36 @@ use std::time::{Duration, Instant};
 use std::{net::SocketAddr, thread};
 
 use crate::engine::Engine;
-use crate::problem::{Problem, Wrong, expect};
+use crate::problem::{Contestant, Problem, Wrong, enter, expect};
 
 pub(crate) const MESSAGE: usize = 64;
 
 /// Listen backlog. Unit: connections. Over the most that a row opens at once, so that no SYN is dropped and retried.
 pub(crate) const BACKLOG: u32 = 1_024;
 
-pub(crate) struct Echo {
-    pub(crate) connections: usize,
+struct Echo {
+    connections: usize,
+}
+
+/// Who takes part: where there is epoll, a loop by hand stands beside as the yardstick.
+#[cfg(target_os = "linux")]
+pub(crate) const ECHO_PEERS: &[&str] = &["filch", "tokio", "smol", crate::echo_bare::PEER];
+#[cfg(not(target_os = "linux"))]
+pub(crate) const ECHO_PEERS: &[&str] = &["filch", "tokio", "smol"];
+
+pub(crate) fn enter_echo(
+    connections: usize,
+    peer: &str,
+    workers: usize,
+) -> io::Result<Box<dyn Contestant>> {
+    #[cfg(target_os = "linux")]
+    if peer == crate::echo_bare::PEER {
+        return Ok(Box::new(crate::echo_bare::Bare {
+            connections,
+            workers,
+        }));
+    }
+    enter(Echo { connections }, peer, workers)
 }
 
 impl Problem for Echo {

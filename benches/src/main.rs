@@ -21,6 +21,8 @@ mod accept_close;
 mod chained_spawn;
 mod channel_relay;
 mod echo;
+#[cfg(target_os = "linux")]
+mod echo_bare;
 mod echo_blocked;
 mod fanout_cpu;
 mod idle_cpu;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::accept_close::AcceptClose;
 use crate::chained_spawn::ChainedSpawn;
 use crate::channel_relay::ChannelRelay;
-use crate::echo::Echo;
+use crate::echo::{ECHO_PEERS, enter_echo};
 use crate::echo_blocked::EchoBlocked;
 use crate::fanout_cpu::enter_with_rayon;
 use crate::idle_cpu::IdleCpu;
@@ -110,15 +110,8 @@ macro_rules! echo {
             better: Better::Higher,
             floor: Some($floor),
             about: concat!("64-byte TCP echo, connections: ", $connections),
-            enter: |peer, workers| {
-                enter(
-                    Echo {
-                        connections: $connections,
-                    },
-                    peer,
-                    workers,
-                )
-            },
+            peers: ECHO_PEERS,
+            enter: |peer, workers| enter_echo($connections, peer, workers),
             ..RUNS
         }
     };
