@@ -49,19 +49,17 @@ impl Callbacks {
     }
 
     /// Registers the waker, in place of what `key` registered before and at its rank.
+    #[inline]
     pub(crate) fn wait(&self, key: Key, waker: &Waker) {
         let mut list = self.0.lock();
         let old = match list.find(key) {
             Some(Callback::Wake(old)) if old.will_wake(waker) => return,
-            Some(slot) => Some(std::mem::replace(slot, Callback::Wake(waker.clone()))),
-            None => {
-                list.push(key, Callback::Wake(waker.clone()));
-                None
-            }
+            Some(slot) => std::mem::replace(slot, Callback::Wake(waker.clone())),
+            None => return list.push(key, Callback::Wake(waker.clone())),
         };
         drop(list);
         // Not under the lock: a waker's drop may be anybody's code.
-        drop_quietly(old);
+        quietly(|| drop(old));
     }
 
     /// Registers a callback.
@@ -73,7 +71,9 @@ impl Callbacks {
     pub(crate) fn remove(&self, key: Key) -> bool {
         let old = self.0.lock().remove(key);
         let was_there = old.is_some();
-        drop_quietly(old);
+        if let Some(old) = old {
+            quietly(|| drop(old));
+        }
         was_there
     }
 
@@ -93,17 +93,20 @@ impl List {
         }
     }
 
+    #[inline]
     fn push(&mut self, key: Key, callback: Callback) {
-        *self = match std::mem::take(self) {
-            List::Empty => List::One(key, callback),
-            List::One(first_key, first) => {
-                List::Many(Box::new([(first_key, first), (key, callback)].into()))
-            }
-            List::Many(mut all) => {
-                all.insert(key, callback);
-                List::Many(all)
-            }
-        };
+        match self {
+            List::Empty => *self = List::One(key, callback),
+            List::One(..) => self.push_second(key, callback),
+            List::Many(all) => drop(all.insert(key, callback)),
+        }
+    }
+
+    #[cold]
+    fn push_second(&mut self, key: Key, callback: Callback) {
+        if let List::One(first_key, first) = std::mem::take(self) {
+            *self = List::Many(Box::new([(first_key, first), (key, callback)].into()));
+        }
     }
 
     fn remove(&mut self, key: Key) -> Option<Callback> {
@@ -143,12 +146,6 @@ impl Done {
             }
             Callback::Call(job) => submit(job),
         });
-    }
-}
-
-fn drop_quietly(callback: Option<Callback>) {
-    if callback.is_some() {
-        quietly(|| drop(callback));
     }
 }
 

@@ -165,12 +165,18 @@ impl Ended {
     }
 
     /// Lets go of them all.
+    #[inline]
     pub(super) fn bury(&self, live: &Live) {
-        let mut ended = self.0.take();
-        if !ended.is_empty() {
-            // Not while it is borrowed: a task's memory may hold the last of anything.
-            live.remove_all(&mut ended);
+        if !self.0.borrow().is_empty() {
+            self.bury_some(live);
         }
+    }
+
+    #[cold]
+    fn bury_some(&self, live: &Live) {
+        // Not while it is borrowed: a task's memory may hold the last of anything.
+        let mut ended = self.0.take();
+        live.remove_all(&mut ended);
         let meanwhile = self.0.replace(ended);
         self.0.borrow_mut().extend(meanwhile);
     }
