@@ -44,16 +44,16 @@ impl Keys {
     }
 
     /// Calls `f` for each event whose source is there still.
-    pub(super) fn for_each<E>(
+    pub(super) fn for_each<E: Copy>(
         &self,
-        events: impl ExactSizeIterator<Item = (SourceKey, E)>,
+        events: &[(SourceKey, E)],
         mut f: impl FnMut(&Readiness, E),
     ) {
-        if events.len() == 0 {
+        if events.is_empty() {
             return;
         }
         let table = self.0.lock();
-        for (key, event) in events {
+        for &(key, event) in events {
             if let Some((generation, source)) = table.sources.get(key.index()) {
                 if *generation == key.generation() {
                     f(source, event);
@@ -92,9 +92,7 @@ mod tests {
         let new = keys.add(Arc::new(Readiness::new())).unwrap();
         assert_eq!(old.index(), new.index());
         let mut seen = Vec::new();
-        keys.for_each([(old, "old"), (new, "new")].into_iter(), |_, e| {
-            seen.push(e)
-        });
+        keys.for_each(&[(old, "old"), (new, "new")], |_, e| seen.push(e));
         assert_eq!(seen, ["new"]);
     }
 

@@ -27,7 +27,7 @@ impl Lease {
 
     /// Takes the poller. Else the answer says what another thread has it for.
     pub(super) fn take(&self, what: For) -> Result<Held<'_>, For> {
-        // Ordering: Acquire <- the Release in `give_back`: the event buffer is as the last holder left it.
+        // Ordering: Acquire <- the Release in `give_back`: turns come one after the other, each seeing what the last one did.
         match self.0.compare_exchange(
             FREE,
             what as usize,

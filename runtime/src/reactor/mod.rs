@@ -13,6 +13,7 @@ pub(crate) mod readiness;
 pub(crate) mod source;
 mod turn;
 
+use std::cell::Cell;
 use std::io;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
@@ -21,7 +22,6 @@ use std::time::{Duration, Instant};
 
 use crossbeam_utils::CachePadded;
 use crossbeam_utils::sync::Unparker;
-use parking_lot::Mutex;
 
 use self::deadlines::Deadlines;
 pub(crate) use self::deadlines::{Closed, DeadlineKey};
@@ -61,7 +61,6 @@ pub enum ReactorMode {
 pub(crate) struct Reactor {
     port: Port,
     lease: CachePadded<Lease>,
-    buffer: Mutex<Buffers>,
     keys: Keys,
     deadlines: Deadlines,
     /// Turns so far: a number by which the guard sees that somebody attends the poller.
@@ -73,15 +72,14 @@ pub(crate) struct Reactor {
     ending: AtomicBool,
 }
 
-struct Buffers {
-    events: Buffer,
-    /// The memory of a completion that is done.
-    spare: Option<Completion>,
+thread_local! {
+    /// What the thread's last turn was made with. Not the reactor's: whoever has the lease would need a lock to get at it.
+    static SPARE: Cell<Option<Box<Turn>>> = const { Cell::new(None) };
 }
 
-/// Whom a turn has to tell.
-#[derive(Default)]
-struct Completion {
+/// The memory of a turn: what it found, and whom it has to tell.
+struct Turn {
+    events: Buffer,
     done: Vec<Done>,
     due: Vec<Waker>,
 }
@@ -92,10 +90,6 @@ impl Reactor {
         Ok(Reactor {
             port: Port::new()?,
             lease: CachePadded::new(Lease::new()),
-            buffer: Mutex::new(Buffers {
-                events: Buffer::new(),
-                spare: None,
-            }),
             keys: Keys::default(),
             deadlines: Deadlines::new(),
             turns: AtomicUsize::new(0),
@@ -163,30 +157,40 @@ impl Reactor {
 
     /// Waits, and takes what is to be completed. Only for whoever has the lease; it gives the lease back, and completes
     /// then: callbacks are anybody's code, and meanwhile another thread may have the poller.
-    fn turn(&self, limit: Option<Duration>) -> Completion {
-        let mut buffers = self.buffer.lock();
-        let Buffers { events, spare } = &mut *buffers;
-        let mut all = spare.take().unwrap_or_default();
+    fn turn(&self, limit: Option<Duration>) -> Box<Turn> {
+        let mut turn = SPARE
+            .try_with(Cell::take)
+            .ok()
+            .flatten()
+            .unwrap_or_else(Turn::new);
+        let Turn { events, done, due } = &mut *turn;
         self.port.wait(events, limit);
         self.turns.fetch_add(1, Ordering::Relaxed);
-        self.keys.for_each(events.ready.drain(..), |source, ready| {
-            all.done.extend(source.set(ready).into_iter().flatten());
+        self.keys.for_each(&events.ready, |source, ready| {
+            source.set(ready, |waiters| done.push(waiters));
         });
-        self.deadlines.take_due(&mut all.due);
-        all
+        self.deadlines.take_due(due);
+        turn
+    }
+}
+
+impl Turn {
+    #[cold]
+    fn new() -> Box<Turn> {
+        Box::new(Turn {
+            events: Buffer::new(),
+            done: Vec::new(),
+            due: Vec::new(),
+        })
     }
 
-    fn complete(&self, mut all: Completion) {
-        if all.done.is_empty() && all.due.is_empty() && all.done.capacity() == 0 {
-            return;
-        }
-        for done in all.done.drain(..) {
+    /// Tells them all. A callback may turn a poller itself: it gets memory of its own.
+    fn complete(mut self: Box<Self>) {
+        for done in self.done.drain(..) {
             done.complete(drop);
         }
-        wake_all(all.due.drain(..));
-        if let Some(mut buffers) = self.buffer.try_lock() {
-            buffers.spare = Some(all);
-        }
+        wake_all(self.due.drain(..));
+        let _ = SPARE.try_with(|spare| spare.set(Some(self)));
     }
 }
 
@@ -207,9 +211,9 @@ impl Driver for Reactor {
 
     fn look(&self) {
         if let Ok(held) = self.lease.take(For::Look) {
-            let all = self.turn(Some(Duration::ZERO));
+            let turn = self.turn(Some(Duration::ZERO));
             drop(held);
-            self.complete(all);
+            turn.complete();
         }
     }
 
@@ -226,10 +230,10 @@ impl Driver for Reactor {
 
     fn wait(&self, limit: Option<Duration>) {
         let left = self.deadlines.begin_wait();
-        let all = self.turn(limit.into_iter().chain(left).min());
+        let turn = self.turn(limit.into_iter().chain(left).min());
         self.deadlines.end_wait();
         self.lease.give_back();
-        self.complete(all);
+        turn.complete();
     }
 
     fn hand_back(&self) {

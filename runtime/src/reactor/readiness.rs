@@ -238,16 +238,17 @@ impl Readiness {
         }
     }
 
-    /// An event: believes in `ready` from now on. The answer is who waited for it; tell them without a lock held.
-    #[must_use = "the waiters are never told otherwise"]
-    pub(crate) fn set(&self, ready: Ready) -> [Option<Done>; 2] {
+    /// An event: believes in `ready` from now on, and hands out who waited for it; tell them without a lock held.
+    pub(crate) fn set(&self, ready: Ready, mut tell: impl FnMut(Done)) {
         let before = self.move_on(ready.0 as usize);
-        [Direction::Read, Direction::Write].map(|direction| {
+        for direction in [Direction::Read, Direction::Write] {
             // Whoever waits has found none of these bits, at a look after it had registered. So if they were believed
             // already, nobody waits: a socket's every event tells that it is writable, too.
             let news = ready.0 & !before.0 & Ready::of(direction).0;
-            (news != 0).then(|| self.waiters(direction).take())
-        })
+            if news != 0 {
+                tell(self.waiters(direction).take());
+            }
+        }
     }
 
     /// The reactor has ended: nothing will ever be ready, and whoever waits gets an error.
@@ -369,9 +370,8 @@ mod model {
     impl Pipe {
         fn write(&self) {
             self.bytes.fetch_add(1, Ordering::Relaxed);
-            for done in self.readiness.set(Ready::READABLE).into_iter().flatten() {
-                done.complete(drop);
-            }
+            self.readiness
+                .set(Ready::READABLE, |done| done.complete(drop));
         }
 
         /// Reads one byte, as `Source::poll_io` does: a byte that waits while the reader does is a deadlock.
