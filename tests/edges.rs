@@ -249,3 +249,18 @@ fn a_builder_keeps_its_stall_hook_for_the_next_runtime() {
         }
     });
 }
+
+#[test]
+fn guards_of_enter_that_end_out_of_order_say_so() {
+    let (one, two) = (single(), single());
+    let outcome = std::thread::spawn(move || {
+        let first = one.enter();
+        let second = two.enter();
+        drop(first);
+        drop(second);
+    })
+    .join();
+    let payload = outcome.unwrap_err();
+    let text = payload.downcast_ref::<&str>().expect("a panic with a text");
+    assert!(text.contains("out of order"), "{text}");
+}

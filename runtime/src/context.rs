@@ -9,6 +9,8 @@ use crate::handle::Handle;
 thread_local! {
     /// Counted, so that nobody's code runs while it is borrowed.
     static CURRENT: RefCell<Option<Rc<Handle>>> = const { RefCell::new(None) };
+    /// Guards that live.
+    static DEPTH: Cell<usize> = const { Cell::new(0) };
     static DRIVES: Cell<bool> = const { Cell::new(false) };
     static SERVES: RefCell<Option<Handle>> = const { RefCell::new(None) };
 }
@@ -19,10 +21,12 @@ pub(crate) const NO_RUNTIME: &str = "there is no filch runtime running on this t
 
 /// Makes the runtime that was current before current again when it is dropped.
 ///
-/// Guards must be dropped in the reverse order of their making.
+/// # Panics
+/// When guards are dropped in another order than the reverse of their making, unless the thread panics already.
 #[must_use = "the runtime is current only while the guard lives"]
 pub struct EnterGuard<'a> {
     before: Option<Rc<Handle>>,
+    depth: usize,
     /// A guard belongs to its thread, and to the handle it came from.
     _of: std::marker::PhantomData<(&'a Handle, *const ())>,
 }
@@ -39,12 +43,29 @@ pub(crate) fn enter(handle: &Handle) -> EnterGuard<'_> {
         before: CURRENT
             .try_with(|current| current.replace(Some(Rc::new(handle.clone()))))
             .unwrap_or(None),
+        depth: DEPTH
+            .try_with(|depth| depth.replace(depth.get() + 1))
+            .unwrap_or(0),
         _of: std::marker::PhantomData,
     }
 }
 
 impl Drop for EnterGuard<'_> {
     fn drop(&mut self) {
+        let in_order = DEPTH.try_with(|depth| {
+            let in_order = depth.get() == self.depth + 1;
+            if in_order {
+                depth.set(self.depth);
+            }
+            in_order
+        });
+        if in_order == Ok(false) {
+            assert!(
+                std::thread::panicking(),
+                "`EnterGuard`s dropped out of order: guards of `enter` must be dropped in the reverse order of their making"
+            );
+            return;
+        }
         let before = self.before.take();
         // Not inside `with`: the last handle of a runtime may be anybody's drop.
         let ended = CURRENT.try_with(|current| current.replace(before));
