@@ -53,6 +53,19 @@ pub mod task {
         AbortHandle, Id, JoinError, JoinHandle, TaskBuilder as Builder, id, spawn, spawn_blocking,
         try_id, yield_now,
     };
+    pub use filch_runtime::{consume_budget, unconstrained};
+
+    /// The cooperative budget: a task that only uses ready operations lets others run.
+    ///
+    /// Each poll of a task may complete 128 operations: reads and writes, timers, joins, promises. Then whatever it asks
+    /// for next says `Pending`, and the task goes to the back of the queue. A crate with resources of its own takes part
+    /// by [`poll_proceed`](coop::poll_proceed), or wraps its futures in [`cooperative`](coop::cooperative).
+    pub mod coop {
+        pub use filch_runtime::{
+            Coop, RestoreOnPending, Unconstrained, consume_budget, cooperative,
+            has_budget_remaining, poll_proceed, unconstrained,
+        };
+    }
 }
 
 /// The runtime: what runs tasks, I/O and timers.

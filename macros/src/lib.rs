@@ -126,7 +126,7 @@ pub fn test(args: TokenStream, item: TokenStream) -> TokenStream {
 
 /// What `filch::select!` expands to: `(path of filch) biased;? branches`.
 ///
-/// Its docs are at `filch::select!`. The expansion calls `thread_rng_n` in `path::__private`; it allocates
+/// Its docs are at `filch::select!`. The expansion calls `thread_rng_n` and `poll_budget_available` in `path::__private`; it allocates
 /// nothing and has no `unsafe`.
 #[doc(hidden)]
 #[proc_macro]

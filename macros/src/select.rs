@@ -153,6 +153,7 @@ impl Select {
             return quote! {{ #otherwise }};
         }
         let site = Span::mixed_site();
+        let krate = &self.head.krate;
         let selected = selected();
         let kinds: Vec<Ident> = (0..self.branches.len()).map(kind).collect();
         let none_disabled = self.none_disabled();
@@ -175,6 +176,9 @@ impl Select {
                 #pinned
                 #[allow(unreachable_code, unreachable_patterns, unused_variables, unused_mut)]
                 let first = ::core::future::poll_fn(move |cx| {
+                    if #krate::__private::poll_budget_available(cx).is_pending() {
+                        return ::core::task::Poll::Pending;
+                    }
                     let mut waiting = false;
                     #round
                     if waiting {

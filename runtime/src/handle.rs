@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
@@ -11,6 +11,7 @@ use crossbeam_utils::sync::Parker;
 use parking_lot::Mutex;
 
 use crate::blocking::Pool;
+use crate::budget;
 use crate::context::{self, Driving, EnterGuard, NO_RUNTIME, Serving};
 use crate::job::Job;
 use crate::join::JoinHandle;
@@ -180,8 +181,8 @@ impl Handle {
         loop {
             let free = shared.free.lock().take();
             let Some(chair) = free else {
-                if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&thread))
-                {
+                let mut context = Context::from_waker(&thread);
+                if let Poll::Ready(output) = poll_root(future.as_mut(), &mut context) {
                     return output;
                 }
                 let mut waiting = shared.waiting.lock();
@@ -207,7 +208,9 @@ impl Handle {
                     return false;
                 }
                 // Caught, so that the chair comes back.
-                match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(&mut context))) {
+                match catch_unwind(AssertUnwindSafe(|| {
+                    poll_root(future.as_mut(), &mut context)
+                })) {
                     Ok(Poll::Pending) => false,
                     Ok(Poll::Ready(output)) => {
                         outcome = Some(Ok(output));
@@ -239,6 +242,12 @@ impl Handle {
     }
 }
 
+/// One poll of the future of `block_on`.
+fn poll_root<F: Future>(future: Pin<&mut F>, context: &mut Context<'_>) -> Poll<F::Output> {
+    let _budget = budget::whole();
+    future.poll(context)
+}
+
 /// Polls on this thread, and parks it in between.
 fn block_here<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
@@ -246,7 +255,7 @@ fn block_here<F: Future>(future: F) -> F::Output {
     let waker = thread_waker(&parker);
     let mut context = Context::from_waker(&waker);
     loop {
-        if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
+        if let Poll::Ready(output) = poll_root(future.as_mut(), &mut context) {
             return output;
         }
         parker.park();

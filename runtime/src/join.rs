@@ -3,8 +3,9 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
+use crate::budget;
 use crate::error::JoinError;
 use crate::origin::Id;
 use crate::task::{AbortHandle, Joiner};
@@ -67,9 +68,11 @@ impl<T> Future for JoinHandle<T> {
     type Output = Result<T, JoinError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        ready!(budget::poll_left(context));
         if self.0.wait(context.waker()) {
             return Poll::Pending;
         }
+        budget::spend();
         match self.0.take_outcome() {
             Some(outcome) => Poll::Ready(outcome),
             None => panic!(

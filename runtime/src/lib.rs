@@ -3,6 +3,7 @@
 //! The modules, from the ground up. An import points downwards, and a test sees to it.
 
 // GROUND: no shared state.
+mod budget; //       operations before a task must let others run
 mod driver; //       how workers and reactor meet
 mod error; //        what, whose, where
 mod job; //          run once; who takes it
@@ -31,6 +32,10 @@ mod runtime;
 mod spawn;
 pub mod time;
 
+pub use budget::{
+    Coop, RestoreOnPending, Unconstrained, consume_budget, cooperative, has_budget_remaining,
+    poll_proceed, unconstrained,
+};
 pub use builder::Builder;
 pub use context::EnterGuard;
 pub use error::JoinError;

@@ -7,6 +7,8 @@ use std::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
 
+use crate::budget;
+
 thread_local! {
     static STATE: Cell<u64> = Cell::new(seed());
 }
@@ -27,6 +29,13 @@ pub fn thread_rng_n(n: u32) -> u32 {
         x
     });
     (((next >> 32) * u64::from(n)) >> 32) as u32
+}
+
+/// Pending, with the task woken, when the budget of this poll is used up: a round of polls would be in vain, but for the
+/// branches that keep to no budget, and these would then starve the others.
+#[inline]
+pub fn poll_budget_available(cx: &mut Context<'_>) -> Poll<()> {
+    budget::poll_left(cx)
 }
 
 pin_project! {

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
+use crate::budget;
 use crate::job::{Job, Release, Schedule, drop_payload};
 use crate::join::JoinHandle;
 use crate::origin::Origin;
@@ -65,6 +66,8 @@ impl<F: FnOnce() -> R, R> Future for Closure<F> {
             .0
             .take()
             .expect("a task is not polled after it is ready");
+        // It may block on futures as long as it likes.
+        let _unlimited = budget::unlimited();
         Poll::Ready(closure())
     }
 }

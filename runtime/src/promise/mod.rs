@@ -12,9 +12,10 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use self::callbacks::{Callback, Callbacks, Key};
+use crate::budget;
 use crate::job::{Job, quietly};
 use crate::sync_prim::{Mutex, keep};
 use std::sync::Arc;
@@ -302,16 +303,21 @@ where
     type Output = Result<T, PromiseError<E>>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        ready!(budget::poll_left(context));
         let Self { promise, key } = &mut *self;
         let shared = &promise.0;
         if let Some(outcome) = shared.outcome.get() {
+            budget::spend();
             return Poll::Ready(outcome.clone());
         }
         let key = *key.get_or_insert_with(|| shared.new_key());
         shared.callbacks.wait(key, context.waker());
         // A completion that came before has looked into the list already.
         match shared.outcome.get().filter(|_| keep("promise_second_look")) {
-            Some(outcome) => Poll::Ready(outcome.clone()),
+            Some(outcome) => {
+                budget::spend();
+                Poll::Ready(outcome.clone())
+            }
             None => Poll::Pending,
         }
     }

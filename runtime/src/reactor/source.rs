@@ -5,12 +5,13 @@
 use std::fmt;
 use std::io;
 use std::os::fd::AsFd;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use super::Reactor;
 use super::keys::SourceKey;
 use super::readiness::{Direction, Interest, POLLER, Readiness, Ready, Seen, gone};
 use super::turn::{CLOSING_DELETES, SHORT_MEANS_EMPTY};
+use crate::budget;
 use crate::promise::callbacks::Key;
 use std::sync::Arc;
 
@@ -144,6 +145,7 @@ impl<T: AsFd> Source<T> {
         direction: Direction,
         mut op: impl FnMut(&T, Seen) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
+        ready!(budget::poll_left(context));
         let wanted = Ready::worth_a_try(direction);
         loop {
             let polled = self
@@ -154,6 +156,7 @@ impl<T: AsFd> Source<T> {
                 Poll::Pending => return Poll::Pending,
             };
             if let Some(done) = self.attempt(seen, wanted, |io| op(io, seen)) {
+                budget::spend();
                 return Poll::Ready(done);
             }
         }
@@ -197,9 +200,14 @@ impl<T: AsFd> Source<T> {
         context: &mut Context<'_>,
         direction: Direction,
     ) -> Poll<io::Result<()>> {
-        self.readiness()
-            .poll(context.waker(), Ready::of(direction), [direction], POLLER)
-            .map_ok(drop)
+        ready!(budget::poll_left(context));
+        let polled =
+            self.readiness()
+                .poll(context.waker(), Ready::of(direction), [direction], POLLER);
+        if polled.is_ready() {
+            budget::spend();
+        }
+        polled.map_ok(drop)
     }
 
     /// Waits until any of `interest` is believed ready; any number of tasks may wait.
@@ -213,6 +221,7 @@ impl<T: AsFd> Source<T> {
     /// Safe: dropping the future forgets the wait only.
     pub async fn ready(&self, interest: Interest) -> io::Result<Ready> {
         let seen = self.seen(interest, interest.ready()).await?;
+        budget::spend();
         Ok(seen.ready.and(interest.ready()).and(Ready::PUBLIC))
     }
 
@@ -223,7 +232,11 @@ impl<T: AsFd> Source<T> {
             wanted,
             key: None,
         };
-        std::future::poll_fn(|context| waiter.poll(context)).await
+        std::future::poll_fn(|context| {
+            ready!(budget::poll_left(context));
+            waiter.poll(context)
+        })
+        .await
     }
 
     /// Waits for `interest` and tries `op`, until it does not block; any number of tasks may wait.
@@ -242,6 +255,7 @@ impl<T: AsFd> Source<T> {
         loop {
             let seen = self.seen(interest, wanted).await?;
             if let Some(done) = self.attempt(seen, wanted, &mut op) {
+                budget::spend();
                 return done;
             }
         }

@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use super::cell::{Cell, Header, Stage};
 use super::state::{Finish, Pause, Start};
 use super::waker;
+use crate::budget;
 use crate::error::Cause;
 use crate::job::{Job, JobHead, Release, Schedule, drop_payload};
 
@@ -30,6 +31,7 @@ where
         Start::Poll => {
             let waker = waker::borrowed(header);
             let mut context = Context::from_waker(&waker);
+            let _budget = budget::whole();
             match catch_unwind(AssertUnwindSafe(|| poll(cell, &mut context))) {
                 Ok(Poll::Pending) => {
                     return match cell.header.state.pause() {

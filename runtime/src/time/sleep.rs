@@ -3,9 +3,10 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
+use crate::budget;
 use crate::context::{self, NO_RUNTIME};
 use crate::reactor::{DeadlineKey, Reactor};
 
@@ -104,7 +105,9 @@ impl Future for Sleep {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        ready!(budget::poll_left(context));
         if self.is_elapsed() {
+            budget::spend();
             self.forget();
             return Poll::Ready(());
         }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use pin_project_lite::pin_project;
 
 use super::sleep::{Sleep, sleep, sleep_until};
+use crate::budget;
 
 pin_project! {
     /// A future with a time limit: [`timeout`].
@@ -124,9 +125,13 @@ impl<F: Future> Future for Timeout<F> {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
+        let had_budget = budget::has_budget_remaining();
         if let Poll::Ready(value) = this.future.poll(context) {
             return Poll::Ready(Ok(value));
         }
+        // A future that uses the whole budget each time must not keep the limit from being looked at.
+        let it_used_the_rest = had_budget && !budget::has_budget_remaining();
+        let _unlimited = it_used_the_rest.then(budget::unlimited);
         this.limit.poll(context).map(|()| Err(Elapsed(())))
     }
 }
