@@ -5,11 +5,20 @@ use std::path::{Path, PathBuf};
 
 /// The modules of the runtime, storey by storey from the ground; each engine is a storey's wing of its own.
 const STOREYS: [&[&str]; 4] = [
-    &["driver", "error", "job", "origin", "park", "sync_prim"],
+    &[
+        "cancellation",
+        "driver",
+        "error",
+        "job",
+        "origin",
+        "park",
+        "sync_prim",
+    ],
     &["join", "promise", "task"],
     &["blocking", "reactor", "scheduler"],
     &[
         "builder",
+        "cancel",
         "context",
         "handle",
         "io",
@@ -22,12 +31,14 @@ const STOREYS: [&[&str]; 4] = [
 const ENGINES: usize = 2;
 
 /// The only files in which the word `unsafe` may stand outside a comment.
-const UNSAFE: [&str; 11] = [
+const UNSAFE: [&str; 13] = [
     "runtime/src/job.rs",
     "runtime/src/task/cell.rs",
     "runtime/src/task/poll.rs",
     "runtime/src/task/waker.rs",
     "runtime/src/task/handles.rs",
+    "runtime/src/task/current.rs",
+    "runtime/src/task/late.rs",
     "runtime/src/task/model.rs",
     "runtime/src/reactor/turn.rs",
     "runtime/src/reactor/lease.rs",

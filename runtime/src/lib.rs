@@ -3,6 +3,7 @@
 //! The modules, from the ground up. An import points downwards, and a test sees to it.
 
 // GROUND: no shared state.
+mod cancellation; // why, by whom, from where
 mod driver; //       how workers and reactor meet
 mod error; //        what, whose, where
 mod job; //          run once; who takes it
@@ -22,6 +23,7 @@ mod scheduler; //    queues, workers, who sleeps
 
 // SURFACE: composes engines; the user's words.
 mod builder;
+mod cancel;
 mod context;
 mod handle;
 pub mod io;
@@ -32,6 +34,11 @@ mod spawn;
 pub mod time;
 
 pub use builder::Builder;
+pub use cancel::{
+    CancelScope, Cancelled, Grace, Run, Shield, Stopped, cancel_reason, cancelled, is_cancelled,
+    shield, with_grace,
+};
+pub use cancellation::Cancellation;
 pub use context::EnterGuard;
 pub use error::JoinError;
 pub use handle::{Handle, TryCurrentError};

@@ -5,10 +5,13 @@
 //! [`state`] first: everything else follows from its table.
 
 mod cell;
+pub(crate) mod current;
 mod handles;
+mod late;
 #[cfg(all(test, filch_loom))]
 mod model;
 mod poll;
+mod side;
 mod state;
 mod waker;
 
