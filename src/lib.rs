@@ -66,6 +66,10 @@ pub mod task {
             has_budget_remaining, poll_proceed, unconstrained,
         };
     }
+    pub use filch_runtime::{
+        CancelScope, Cancellation, Cancelled, Grace, Run, Shield, Stopped, cancel_reason,
+        cancelled, is_cancelled, shield, with_grace,
+    };
 }
 
 /// The runtime: what runs tasks, I/O and timers.
@@ -77,6 +81,9 @@ pub mod runtime {
 
 /// Waiting for a moment.
 pub mod time {
+    pub use filch_runtime::time::{
+        FailAfter, MoveOn, fail_after, fail_at, move_on_after, move_on_at,
+    };
     pub use filch_runtime::time::{Sleep, Timeout, sleep, sleep_until, timeout, timeout_at};
     pub use std::time::{Duration, Instant};
 

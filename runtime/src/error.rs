@@ -5,7 +5,8 @@ use std::fmt;
 use std::panic::Location;
 use std::sync::Mutex;
 
-use crate::origin::{Id, Origin};
+use crate::cancellation::Cancellation;
+use crate::origin::{Id, Whose};
 
 /// Why a task gave no value: it was cancelled, or it panicked. Says which task, and where it was spawned.
 ///
@@ -27,6 +28,8 @@ pub struct JoinError {
     spawned_at: &'static Location<'static>,
     /// The panic's payload; none if the task was cancelled. The mutex makes the error `Sync`.
     panic: Option<Mutex<Box<dyn Any + Send>>>,
+    /// Who cancelled it, if anybody said so.
+    cancellation: Option<Cancellation>,
 }
 
 /// Why a task gave no value, without whose task it was: what a cell stores.
@@ -36,19 +39,24 @@ pub(crate) enum Cause {
 }
 
 impl JoinError {
-    pub(crate) fn new(origin: &Origin, cause: Cause) -> JoinError {
+    pub(crate) fn new(
+        whose: Whose<'_>,
+        cause: Cause,
+        cancellation: Option<Cancellation>,
+    ) -> JoinError {
         JoinError {
-            id: origin.id,
-            name: origin.name.as_deref().cloned(),
-            spawned_at: origin.spawned_at,
+            id: whose.id,
+            name: whose.name.map(Into::into),
+            spawned_at: whose.spawned_at,
             panic: match cause {
                 Cause::Cancelled => None,
                 Cause::Panicked(payload) => Some(Mutex::new(payload)),
             },
+            cancellation,
         }
     }
 
-    /// True if the task was aborted, or its runtime shut down, before it finished.
+    /// True if the task was cancelled or aborted, or its runtime shut down, before it finished.
     pub fn is_cancelled(&self) -> bool {
         self.panic.is_none()
     }
@@ -81,6 +89,22 @@ impl JoinError {
         }
     }
 
+    /// Why the task was cancelled, by whom and from where. None if it panicked, or was told to stop by
+    /// [`abort`](crate::AbortHandle::abort), which gives no reason.
+    pub fn cancellation(&self) -> Option<&Cancellation> {
+        self.cancellation.as_ref()
+    }
+
+    /// Why the task was cancelled, if a reason was given; see [`cancellation`](Self::cancellation).
+    pub fn reason(&self) -> Option<&str> {
+        self.cancellation().map(Cancellation::reason)
+    }
+
+    /// The task that cancelled this one, if it was a task; see [`cancellation`](Self::cancellation).
+    pub fn cancelled_by(&self) -> Option<Id> {
+        self.cancellation()?.task()
+    }
+
     /// The task's id.
     pub fn id(&self) -> Id {
         self.id
@@ -98,7 +122,7 @@ impl JoinError {
 }
 
 /// The text of a panic's payload, if it is one.
-fn payload_text(payload: &(dyn Any + Send)) -> Option<&str> {
+pub(crate) fn payload_text(payload: &(dyn Any + Send)) -> Option<&str> {
     payload
         .downcast_ref::<&str>()
         .copied()
@@ -115,7 +139,11 @@ impl fmt::Display for JoinError {
         let place = self.spawned_at;
         write!(f, " ({}:{}) ", place.file(), place.line())?;
         let Some(payload) = &self.panic else {
-            return write!(f, "was cancelled");
+            write!(f, "was cancelled")?;
+            return match &self.cancellation {
+                Some(why) => write!(f, " {why}"),
+                None => Ok(()),
+            };
         };
         let payload = payload.lock().unwrap_or_else(|e| e.into_inner());
         match payload_text(&**payload) {

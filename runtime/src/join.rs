@@ -1,14 +1,16 @@
 //! The promise side of a task: whoever holds the [`JoinHandle`] gets its outcome.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
+use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use crate::budget;
 use crate::error::JoinError;
 use crate::origin::Id;
-use crate::task::{AbortHandle, Joiner};
+use crate::task::{AbortHandle, Joiner, current};
 
 /// Awaits a task's outcome. Dropping it detaches the task, which runs on.
 ///
@@ -43,9 +45,38 @@ impl<T> JoinHandle<T> {
         JoinHandle(joiner)
     }
 
-    /// Asks the task to stop, as [`AbortHandle::abort`]. Awaiting it then tells whether it stopped or was done before.
+    /// Stops the task, as [`AbortHandle::abort`]. Awaiting it then tells whether it stopped or was done before.
     pub fn abort(&self) {
         self.0.task().abort();
+    }
+
+    /// Asks the task to stop, and says why. False if the task is done.
+    ///
+    /// Its future is dropped at its next await, as [`abort`](Self::abort) does it; the poll under way, if there is one,
+    /// ends first, and sees [`task::is_cancelled`](crate::is_cancelled). A task that has asked for time to tidy up
+    /// ([`with_grace`](crate::with_grace), [`TaskBuilder::grace`](crate::TaskBuilder::grace)) or that is in a
+    /// [`shield`](crate::CancelScope::shield) runs on until that is over. A task that has not begun never runs. The first
+    /// reason stays: awaiting the handle gives a [`JoinError`] that says it, and who asked, from where.
+    ///
+    /// A closure of `spawn_blocking` that runs can look at [`is_cancelled`](crate::is_cancelled); one that does not, runs on.
+    ///
+    /// # Source
+    /// `asyncio.Task.cancel(msg)`. There the task may catch the `CancelledError`; nothing can be thrown into a Rust future,
+    /// so here it is told beside.
+    ///
+    /// # Examples
+    /// ```
+    /// # filch::block_on(async {
+    /// let task = filch::spawn(std::future::pending::<()>());
+    /// assert!(task.cancel("shutting down"));
+    /// let error = task.await.unwrap_err();
+    /// assert_eq!(error.reason(), Some("shutting down"));
+    /// # });
+    /// ```
+    #[track_caller]
+    pub fn cancel(&self, reason: impl Into<Cow<'static, str>>) -> bool {
+        let why = current::asks(reason.into(), Location::caller());
+        self.0.task().cancel(why)
     }
 
     /// True once the task is done. A task that was asked to stop may still take a moment.

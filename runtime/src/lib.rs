@@ -4,6 +4,7 @@
 
 // GROUND: no shared state.
 mod budget; //       operations before a task must let others run
+mod cancellation; // why, by whom, from where
 mod driver; //       how workers and reactor meet
 mod error; //        what, whose, where
 mod job; //          run once; who takes it
@@ -23,6 +24,7 @@ mod scheduler; //    queues, workers, who sleeps
 
 // SURFACE: composes engines; the user's words.
 mod builder;
+mod cancel;
 mod context;
 mod handle;
 pub mod io;
@@ -37,6 +39,11 @@ pub use budget::{
     poll_proceed, unconstrained,
 };
 pub use builder::Builder;
+pub use cancel::{
+    CancelScope, Cancelled, Grace, Run, Shield, Stopped, cancel_reason, cancelled, is_cancelled,
+    shield, with_grace,
+};
+pub use cancellation::Cancellation;
 pub use context::EnterGuard;
 pub use error::JoinError;
 pub use handle::{Handle, TryCurrentError};

@@ -24,7 +24,7 @@ pub struct Id(NonZeroU64);
 pub(crate) struct Origin {
     pub(crate) id: Id,
     pub(crate) spawned_at: &'static Location<'static>,
-    /// Boxed, since few tasks have a name and each would pay for it.
+    /// Boxed, since few tasks have a name and each spawn would carry it.
     pub(crate) name: Option<Box<Box<str>>>,
 }
 
@@ -36,7 +36,28 @@ static NEXT_BLOCK: AtomicU64 = AtomicU64::new(1);
 
 thread_local! {
     static IDS: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
-    static CURRENT: Cell<Option<Id>> = const { Cell::new(None) };
+    static CURRENT: Cell<Current> = const { Cell::new(NOBODY) };
+}
+
+/// The task that a thread polls.
+#[derive(Clone, Copy)]
+struct Current {
+    id: Option<Id>,
+    /// Its memory, for whoever knows what is there; null outside a task, and at the very end of one.
+    memory: *const (),
+}
+
+const NOBODY: Current = Current {
+    id: None,
+    memory: std::ptr::null(),
+};
+
+/// Who a living task is, without taking anything out of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Whose<'a> {
+    pub(crate) id: Id,
+    pub(crate) spawned_at: &'static Location<'static>,
+    pub(crate) name: Option<&'a str>,
 }
 
 impl Origin {
@@ -51,9 +72,9 @@ impl Origin {
     }
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for Whose<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.name {
+        match self.name {
             Some(name) => write!(f, "task {name:?}")?,
             None => write!(f, "task {}", self.id)?,
         }
@@ -78,14 +99,17 @@ impl Id {
 
     /// Makes this the thread's current task until the answer is dropped.
     #[inline]
-    pub(crate) fn enter(self) -> Entered {
-        Entered(CURRENT.replace(Some(self)))
+    pub(crate) fn enter(self, memory: *const ()) -> Entered {
+        Entered(CURRENT.replace(Current {
+            id: Some(self),
+            memory,
+        }))
     }
 
     /// The task this thread polls now.
     #[inline]
     pub(crate) fn current() -> Option<Id> {
-        CURRENT.get()
+        CURRENT.try_with(Cell::get).unwrap_or(NOBODY).id
     }
 
     /// The bare number, for counters and shards.
@@ -95,8 +119,23 @@ impl Id {
     }
 }
 
+/// What [`Id::enter`] was given for the task that this thread polls now.
+#[inline]
+pub(crate) fn current_memory() -> *const () {
+    CURRENT.try_with(Cell::get).unwrap_or(NOBODY).memory
+}
+
+/// The memory of the current task is about to go.
+#[inline]
+pub(crate) fn forget_memory() {
+    CURRENT.set(Current {
+        memory: std::ptr::null(),
+        ..CURRENT.get()
+    });
+}
+
 /// The task that was current before; it is again when this is dropped.
-pub(crate) struct Entered(Option<Id>);
+pub(crate) struct Entered(Current);
 
 impl Drop for Entered {
     #[inline]

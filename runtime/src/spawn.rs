@@ -5,7 +5,9 @@ use std::io;
 use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
+use crate::cancel::with_grace;
 use crate::context::{self, NO_RUNTIME};
 use crate::handle::Handle;
 use crate::join::JoinHandle;
@@ -186,6 +188,7 @@ pub fn try_id() -> Option<Id> {
 #[must_use = "nothing is spawned before `spawn`"]
 pub struct TaskBuilder<'a> {
     name: Option<&'a str>,
+    grace: Option<Duration>,
 }
 
 impl<'a> TaskBuilder<'a> {
@@ -196,7 +199,19 @@ impl<'a> TaskBuilder<'a> {
 
     /// Names the task.
     pub fn name(self, name: &'a str) -> Self {
-        TaskBuilder { name: Some(name) }
+        TaskBuilder {
+            name: Some(name),
+            ..self
+        }
+    }
+
+    /// Gives the task time to end by itself when it is cancelled: as if it were wrapped in [`with_grace`]. Of no use to
+    /// `spawn_blocking`, whose closures nobody can stop.
+    pub fn grace(self, period: Duration) -> Self {
+        TaskBuilder {
+            grace: Some(period),
+            ..self
+        }
     }
 
     fn origin(self, place: &'static Location<'static>) -> Origin {
@@ -219,7 +234,11 @@ impl<'a> TaskBuilder<'a> {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        Ok(spawn_from(future, self.origin(Location::caller())))
+        let origin = self.origin(Location::caller());
+        Ok(match self.grace {
+            Some(period) => spawn_from(with_grace(period, future), origin),
+            None => spawn_from(future, origin),
+        })
     }
 
     /// Spawns on that runtime.
@@ -232,7 +251,11 @@ impl<'a> TaskBuilder<'a> {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        Ok(handle.spawn_from(future, self.origin(Location::caller())))
+        let origin = self.origin(Location::caller());
+        Ok(match self.grace {
+            Some(period) => handle.spawn_from(with_grace(period, future), origin),
+            None => handle.spawn_from(future, origin),
+        })
     }
 
     /// Runs a blocking closure under this name.

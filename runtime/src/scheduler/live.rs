@@ -115,7 +115,7 @@ impl Live {
                 shard.tasks.iter().map(|(_, task)| task.clone()).collect()
             };
             // Not under the lock: the queue that takes the jobs may be anybody's code.
-            tasks.iter().for_each(Task::abort);
+            tasks.iter().for_each(Task::shut_down);
         }
     }
 

@@ -4,7 +4,8 @@
 //! |-------------|---------------------------------------------------|----------------------------------------------|
 //! | `head`      | anyone, to read; `key` is written once            | written before the first job is made         |
 //! | `state`     | anyone                                            | always                                       |
-//! | `origin`    | anyone, to read                                   | written at spawn                             |
+//! | `id`, `spawned_at` | anyone, to read                            | written at spawn                             |
+//! | `side`      | anyone: it comes late, and has a lock             | always                                       |
 //! | `joiner`    | anyone: it has its own lock                       | always                                       |
 //! | `scheduler` | whoever holds a job, or is between start and release | spawn .. release: the scheduler lives so long |
 //! | `stage`     | the runner                                        | start .. pause or finish                     |
@@ -12,13 +13,17 @@
 
 use std::future::Future;
 use std::mem::MaybeUninit;
+use std::panic::Location;
 use std::ptr::NonNull;
 
+use super::late::Late;
+use super::side::{Side, SidePlace};
 use super::state::State;
 use super::{memory, poll};
+use crate::cancellation::Cancellation;
 use crate::error::Cause;
 use crate::job::{Job, JobHead, JobVtable, Schedule, quietly};
-use crate::origin::Origin;
+use crate::origin::{Id, Origin, Whose};
 use crate::promise::callbacks::Callbacks;
 use crate::sync_prim::UnsafeCell;
 use std::sync::Arc;
@@ -28,7 +33,10 @@ use std::sync::Arc;
 pub(super) struct Header {
     pub(super) head: JobHead,
     pub(super) state: State,
-    pub(super) origin: Origin,
+    pub(super) id: Id,
+    pub(super) spawned_at: &'static Location<'static>,
+    /// The name, and what has to do with cancellation.
+    pub(super) side: SidePlace,
     /// The done-callback of the join handle.
     pub(super) joiner: Callbacks,
 }
@@ -84,7 +92,9 @@ where
                     key: 0,
                 },
                 state: State::spawned(),
-                origin,
+                id: origin.id,
+                spawned_at: origin.spawned_at,
+                side: Late::new(origin.name.map(|name| Side::named(*name))),
                 joiner: Callbacks::new(),
             },
             scheduler: Arc::as_ptr(scheduler),
@@ -170,6 +180,30 @@ where
     unsafe fn free(header: NonNull<Header>) {
         // SAFETY: the last reference is gone; `boxed` placed it.
         unsafe { memory::clear(header.cast::<Self>()) }
+    }
+}
+
+impl Header {
+    /// Whose memory this is.
+    #[inline]
+    pub(super) fn whose(&self) -> Whose<'_> {
+        Whose {
+            id: self.id,
+            spawned_at: self.spawned_at,
+            name: self.side.get().and_then(|side| side.name.as_deref()),
+        }
+    }
+
+    /// Who stopped the task, if anybody said so.
+    pub(super) fn why_cancelled(&self) -> Option<Cancellation> {
+        let shut_down = || self.state.is_shut_down().then(Cancellation::shutdown);
+        let asked = self.side.get().and_then(Side::request);
+        asked.or_else(shut_down)
+    }
+
+    /// What few tasks have; this one from now on.
+    pub(super) fn side(&self) -> &Side {
+        self.side.get_or_make(Side::default)
     }
 }
 

@@ -1,17 +1,21 @@
 //! The handles of a task: its owner's, and one for whoever may abort it.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
+use std::panic::Location;
 use std::ptr::NonNull;
 use std::task::Waker;
 
 use super::cell::{Cell, Header};
-use super::state::Forget;
+use super::current;
+use super::state::{Forget, Wake};
 use super::waker;
-use crate::error::JoinError;
+use crate::cancellation::Cancellation;
+use crate::error::{Cause, JoinError};
 use crate::job::{Job, Schedule};
-use crate::origin::{Id, Origin};
+use crate::origin::{Id, Origin, Whose};
 use crate::promise::callbacks::Key;
 use std::sync::Arc;
 
@@ -56,14 +60,26 @@ where
 }
 
 impl Task {
+    /// A reference to a task that something else keeps alive meanwhile.
+    ///
+    /// # Safety
+    /// `header` begins a live cell.
+    pub(super) unsafe fn of(header: NonNull<Header>) -> Task {
+        // SAFETY: live, by the caller's promise.
+        unsafe { header.as_ref() }.state.add_ref();
+        Task(header)
+    }
+
     #[inline]
-    fn header(&self) -> &Header {
+    pub(super) fn header(&self) -> &Header {
         // SAFETY: our reference keeps it alive.
         unsafe { self.0.as_ref() }
     }
 
-    pub(crate) fn origin(&self) -> &Origin {
-        &self.header().origin
+    /// Who this is.
+    #[inline]
+    pub(crate) fn origin(&self) -> Whose<'_> {
+        self.header().whose()
     }
 
     /// Writes where the owner keeps this task. Only before the job of a new task is given away.
@@ -83,6 +99,48 @@ impl Task {
     pub(crate) fn abort(&self) {
         // SAFETY: our reference keeps it alive.
         unsafe { waker::schedule(self.0, |header| header.state.cancel()) }
+    }
+
+    /// As [`abort`](Self::abort), at the end of the runtime.
+    pub(crate) fn shut_down(&self) {
+        // SAFETY: our reference keeps it alive.
+        unsafe { waker::schedule(self.0, |header| header.state.shut_down()) }
+    }
+
+    /// Asks the task to stop, and says why: its future is dropped instead of polled again, unless it is held. False if
+    /// the task is done.
+    pub(crate) fn cancel(&self, why: Cancellation) -> bool {
+        let header = self.header();
+        if header.state.is_done() {
+            return false;
+        }
+        // Who was aborted keeps having no reason.
+        let why = (!header.state.is_asked()).then_some(why);
+        self.ask(why);
+        true
+    }
+
+    /// Asks, with a reason if there is none yet.
+    pub(super) fn ask(&self, why: Option<Cancellation>) {
+        let header = self.header();
+        if let Some(why) = why {
+            header.side().note(why); // N1
+        }
+        self.step(|header| header.state.ask()); // N2
+        if let Some(side) = header.side.get() {
+            side.tell(); // N3
+        }
+    }
+
+    /// Makes a step that may queue the task, and queues it then.
+    pub(super) fn step(&self, step: impl FnOnce(&Header) -> Wake) {
+        // SAFETY: our reference keeps it alive.
+        unsafe { waker::schedule(self.0, step) }
+    }
+
+    /// Who asked the task to stop, if anybody said so.
+    pub(crate) fn why_cancelled(&self) -> Option<Cancellation> {
+        self.header().why_cancelled()
     }
 
     pub(crate) fn is_done(&self) -> bool {
@@ -122,7 +180,13 @@ impl<T> Joiner<T> {
         // SAFETY: this is the one joiner of a task with output `T`, by `new`, and we have it by `&mut`; DONE with its
         // JOIN_INTEREST makes the stage ours.
         let outcome = unsafe { Header::take_outcome::<T>(task.0) }?;
-        Some(outcome.map_err(|cause| JoinError::new(task.origin(), cause)))
+        Some(outcome.map_err(|cause| {
+            let why = match &cause {
+                Cause::Cancelled => task.header().why_cancelled(),
+                Cause::Panicked(_) => None,
+            };
+            JoinError::new(task.origin(), cause, why)
+        }))
     }
 }
 
@@ -177,10 +241,17 @@ impl Drop for Task {
 pub struct AbortHandle(pub(crate) Task);
 
 impl AbortHandle {
-    /// Asks the task to stop. Its future is dropped at its next wake-up, which comes at once, on a worker; a poll
+    /// Stops the task, without a reason, and whatever holds a [`cancel`](Self::cancel) off. Its future is dropped at its next wake-up, which comes at once, on a worker; a poll
     /// under way ends first. A task that is done stays as it is.
     pub fn abort(&self) {
         self.0.abort();
+    }
+
+    /// Asks the task to stop, and says why: [`JoinHandle::cancel`](crate::JoinHandle::cancel).
+    #[track_caller]
+    pub fn cancel(&self, reason: impl Into<Cow<'static, str>>) -> bool {
+        self.0
+            .cancel(current::asks(reason.into(), Location::caller()))
     }
 
     /// True once the task is done: its future is dropped and its outcome, if anybody wants it, is in place.

@@ -5,11 +5,14 @@
 //! [`state`] first: everything else follows from its table.
 
 mod cell;
+pub(crate) mod current;
 mod handles;
+mod late;
 mod memory;
 #[cfg(all(test, filch_loom))]
 mod model;
 mod poll;
+mod side;
 mod state;
 mod waker;
 

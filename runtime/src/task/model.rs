@@ -7,7 +7,10 @@ use std::task::{Context, Poll, Waker};
 
 use loom::thread;
 
+use super::current::{self, Hold, Watch};
+use super::late::Late;
 use super::{Joiner, Task, new};
+use crate::cancellation::Cancellation;
 use crate::job::{Job, JobSlot, Release, Schedule};
 use crate::origin::Origin;
 use crate::sync_prim::{AtomicUsize, Mutex, Ordering, UnsafeCell};
@@ -284,5 +287,95 @@ fn a_job_in_the_next_slot_belongs_to_one_taker() {
         let stolen = thief.join().unwrap();
         assert!(owner != stolen, "it ran twice, or never");
         assert_eq!(ran.add(), 3);
+    });
+}
+
+fn why() -> Cancellation {
+    current::asks("on purpose".into(), Location::caller())
+}
+
+#[test]
+fn late_is_seen_whole() {
+    /// Whoever did not make it touches it once.
+    fn whole(maker: usize) -> (Cell, usize) {
+        let cell = Cell::default();
+        cell.add();
+        (cell, maker)
+    }
+    loom::model(|| {
+        let late = Arc::new(Late::<(Cell, usize)>::new(None));
+        let other = {
+            let late = late.clone();
+            thread::spawn(move || late.get().map(|(cell, _)| cell.add()))
+        };
+        late.get_or_make(|| whole(0));
+        assert!(matches!(other.join().unwrap(), None | Some(2)));
+    });
+    loom::model(|| {
+        let late = Arc::new(Late::<(Cell, usize)>::new(None));
+        let touch = |late: &Late<(Cell, usize)>, me| {
+            let (cell, maker) = late.get_or_make(|| whole(me));
+            (*maker != me).then(|| cell.add())
+        };
+        let other = {
+            let late = late.clone();
+            thread::spawn(move || touch(&late, 1))
+        };
+        let here = touch(&late, 0);
+        assert_ne!(here.is_some(), other.join().unwrap().is_some());
+    });
+}
+
+#[test]
+fn who_sees_that_it_was_asked_finds_the_reason() {
+    loom::model(|| {
+        let (model, joiner) = spawn(std::future::pending::<()>());
+        let task = joiner.task().clone();
+        // Not `cancel`, whose own looks at the state would hide ours from loom.
+        let canceller = thread::spawn(move || task.ask(Some(why())));
+        let task = joiner.task();
+        if task.header().state.is_asked() {
+            assert_eq!(task.why_cancelled().unwrap().reason(), "on purpose");
+        }
+        canceller.join().unwrap();
+        model.run_all();
+        assert!(model.is_done());
+    });
+}
+
+#[test]
+fn a_watcher_is_told_or_sees() {
+    loom::model(|| {
+        let (model, joiner) = spawn(std::future::pending::<()>());
+        let task = joiner.task().clone();
+        let canceller = thread::spawn(move || task.cancel(why()));
+        let watch = Watch::new(joiner.task().clone());
+        loom::future::block_on(std::future::poll_fn(|context| {
+            if watch.wait(context.waker()) {
+                return Poll::Pending;
+            }
+            Poll::Ready(())
+        }));
+        canceller.join().unwrap();
+        drop(watch);
+        model.run_all();
+        assert!(model.is_done());
+    });
+}
+
+#[test]
+fn a_hold_that_ends_lets_the_stop_through() {
+    loom::model(|| {
+        let (model, joiner) = spawn(std::future::pending::<()>());
+        model.run_one();
+        let hold = Hold::new(joiner.task().clone());
+        let task = joiner.task().clone();
+        let canceller = thread::spawn(move || task.cancel(why()));
+        model.run_one();
+        assert!(!model.is_done(), "it is held");
+        drop(hold);
+        canceller.join().unwrap();
+        model.run_all();
+        assert!(model.is_done(), "nobody will poll again");
     });
 }

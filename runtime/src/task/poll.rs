@@ -12,6 +12,7 @@ use super::waker;
 use crate::budget;
 use crate::error::Cause;
 use crate::job::{Job, JobHead, Release, Schedule, drop_payload};
+use crate::origin::forget_memory;
 
 /// Runs the task of this job. The answer is the next job of a task that woke itself while it ran.
 ///
@@ -26,7 +27,7 @@ where
     let header = head.cast::<Header>();
     // SAFETY: the caller's promise; it lives on while the task is not done: its owner holds it.
     let cell = unsafe { Cell::<F, S>::of(header) };
-    let _entered = cell.header.origin.id.enter();
+    let _entered = cell.header.id.enter(header.as_ptr().cast_const().cast());
     let outcome = match cell.header.state.start() {
         Start::Poll => {
             let waker = waker::borrowed(header);
@@ -52,7 +53,8 @@ where
     None
 }
 
-/// Ends the task of a job that no queue takes: as if it had been cancelled and run.
+/// Ends the task of a job that no queue takes, as only the end of a runtime makes them: as if it had been cancelled
+/// and run.
 ///
 /// # Safety
 /// As [`run`].
@@ -64,7 +66,7 @@ where
 {
     // SAFETY: live: the caller holds the job.
     let state = &unsafe { head.cast::<Header>().as_ref() }.state;
-    let _already_queued = state.cancel();
+    let _already_queued = state.shut_down();
     // SAFETY: the caller's promise. A cancelled task is not polled, so no next job comes out.
     let none = unsafe { run::<F, S>(head) };
     debug_assert!(none.is_none());
@@ -123,6 +125,8 @@ where
         // Only the joiner registers here, and it registers a waker: no job comes.
         Finish::WakeJoiner => cell.header.joiner.take().complete(drop),
     }
+    // From here the memory may go, and take anybody's wakers with it: to them this task is over.
+    forget_memory();
     match scheduler.release(cell.header.head.key) {
         // SAFETY: the owner's reference is ours since it let go.
         Release::Caller => unsafe { Header::drop_ref(header) },

@@ -10,8 +10,8 @@
 //!
 //! Edges: spawn -> queued; `start`: queued -> running; `pause`: running -> idle, running+woken -> queued;
 //! `finish`: running* -> done; `wake`: idle -> queued, running -> running+woken; on queued no bit changes, yet it is
-//! a Release write: the coming poll must see what the waker wrote. `cancel` is a wake that leaves CANCEL behind;
-//! `start` looks at it. No other edge exists.
+//! a Release write: the coming poll must see what the waker wrote. `cancel` is a wake that leaves CANCEL behind, `ask`
+//! one that leaves ASKED; `start` looks at both. No other edge exists.
 //!
 //! The job itself holds no reference: a task that is not done is held by its owner (the set of living tasks), and
 //! only `finish`, which needs the job, makes the owner let go. (A blocking closure's owner is its one job.)
@@ -21,10 +21,13 @@
 //! | JOIN_INTEREST | spawn                       | the join handle's drop | who drops the outcome: the later of drop, finish |
 //! | JOIN_WAITING  | the join handle, with waker | nobody                 | whether `finish` looks for a waker               |
 //! | CANCEL        | whoever aborts, or abandons | nobody                 | whether `start` polls the future or drops it     |
+//! | ASKED         | whoever cancels             | nobody                 | the same, unless HELD                            |
+//! | HELD          | the first shield or grace   | the last one           | whether ASKED waits                              |
+//! | SHUTDOWN      | the runtime's end, CANCEL   | nobody                 | nothing: it says why                             |
 //!
 //! Models: the tests of `task::model`.
 
-use crate::sync_prim::{AtomicUsize, Ordering, fence, ordering};
+use crate::sync_prim::{AtomicUsize, Ordering, fence, keep, ordering};
 
 const SCHEDULED: usize = 1;
 const RUNNING: usize = 1 << 1;
@@ -32,7 +35,10 @@ const DONE: usize = 1 << 2;
 const CANCEL: usize = 1 << 3;
 const JOIN_INTEREST: usize = 1 << 4;
 const JOIN_WAITING: usize = 1 << 5;
-const REF: usize = 1 << 6;
+const ASKED: usize = 1 << 6;
+const HELD: usize = 1 << 7;
+const SHUTDOWN: usize = 1 << 8;
+const REF: usize = 1 << 9;
 
 /// Spawned: queued, held by its owner and by its join handle.
 const SPAWNED: usize = SCHEDULED | JOIN_INTEREST | (2 * REF);
@@ -95,7 +101,17 @@ impl State {
             SCHEDULED,
             "a job of a task that is not queued"
         );
-        if before & CANCEL == 0 {
+        if before & (CANCEL | ASKED) == 0 {
+            Start::Poll
+        } else {
+            Self::start_asked(before)
+        }
+    }
+
+    #[cold]
+    fn start_asked(before: usize) -> Start {
+        // ASKED and HELD are looked at in one step, and a hold that ends after it wakes the task.
+        if before & (CANCEL | HELD) == HELD {
             Start::Poll
         } else {
             Start::Cancel
@@ -141,6 +157,53 @@ impl State {
     /// Asks the task to stop at its next poll, which comes at once.
     pub(super) fn cancel(&self) -> Wake {
         self.schedule(SCHEDULED | CANCEL)
+    }
+
+    /// As [`cancel`](Self::cancel), at the end of the runtime.
+    pub(super) fn shut_down(&self) -> Wake {
+        // Ordering: Relaxed: it only says why; of two that stop a task at once either is right.
+        let stops_already = self.0.load(Ordering::Relaxed) & (CANCEL | DONE) != 0;
+        let why = if stops_already { 0 } else { SHUTDOWN };
+        self.schedule(SCHEDULED | CANCEL | why)
+    }
+
+    /// Asks the task to stop: as [`cancel`](Self::cancel), unless it is held; then when it no longer is.
+    pub(super) fn ask(&self) -> Wake {
+        self.schedule(SCHEDULED | ASKED)
+    }
+
+    /// True once the task was asked to stop, in whatever way.
+    pub(super) fn is_asked(&self) -> bool {
+        // Ordering: Acquire <- the Release in `ask`: who sees ASKED finds the request.
+        let now = self.0.load(ordering("task_is_asked", Ordering::Acquire));
+        now & (ASKED | CANCEL) != 0
+    }
+
+    /// True if the end of the runtime stopped the task, and nothing else before.
+    pub(super) fn is_shut_down(&self) -> bool {
+        self.0.load(Ordering::Relaxed) & SHUTDOWN != 0
+    }
+
+    /// True if somebody may want the outcome.
+    pub(super) fn is_joined(&self) -> bool {
+        self.0.load(Ordering::Relaxed) & JOIN_INTEREST != 0
+    }
+
+    /// From here ASKED waits. Only under the lock that counts the holds.
+    pub(super) fn hold(&self) {
+        // Ordering: Relaxed: `start` learns this bit alone from it, and the word's own order tells before from after.
+        self.0.fetch_or(HELD, Ordering::Relaxed);
+    }
+
+    /// ASKED waits no longer. A task that was asked meanwhile must come to `start` once more.
+    pub(super) fn unhold(&self) -> Wake {
+        // Ordering: Relaxed, as in `hold`; the wake has orderings of its own.
+        let before = self.0.fetch_and(!HELD, Ordering::Relaxed);
+        if before & ASKED != 0 && keep("unhold_wakes") {
+            self.wake()
+        } else {
+            Wake::Nothing
+        }
     }
 
     #[inline]

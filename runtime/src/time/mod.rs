@@ -8,3 +8,5 @@ mod timeout;
 
 pub use sleep::{Sleep, sleep, sleep_until};
 pub use timeout::{Elapsed, Timeout, timeout, timeout_at};
+
+pub use crate::cancel::{FailAfter, MoveOn, fail_after, fail_at, move_on_after, move_on_at};
