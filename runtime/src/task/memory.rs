@@ -18,8 +18,11 @@ use parking_lot::Mutex;
 /// Blocks in a full magazine. Unit: blocks. Fewer: more visits to the depot; more: memory that a thread sits on.
 const ROUNDS: usize = 32;
 
-/// Sizes of blocks are multiples of it, and it is their alignment. Unit: bytes; as malloc's own.
+/// Sizes of blocks go in steps of it, and it is their alignment. Unit: bytes; as malloc's own.
 const GRAIN: usize = 16;
+
+/// What malloc puts beside each block, so that a block and it fill whole grains. Unit: bytes.
+const BESIDE: usize = 8;
 
 /// Larger cells go to the allocator each time. Unit: bytes.
 const LARGEST: usize = 1024;
@@ -28,7 +31,7 @@ const LARGEST: usize = 1024;
 /// has left is lost to the rest of the program.
 const DEPOT: usize = 1 << 20;
 
-const SIZES: usize = LARGEST / GRAIN;
+const SIZES: usize = LARGEST / GRAIN + 1;
 
 /// Blocks of one size, linked through their first word.
 struct Magazine {
@@ -95,7 +98,7 @@ pub(super) unsafe fn clear<T>(value: NonNull<T>) {
 const fn size_of(layout: Layout) -> Option<usize> {
     let goes_round = !cfg!(debug_assertions);
     if goes_round && layout.align() <= GRAIN && 0 < layout.size() && layout.size() <= LARGEST {
-        Some((layout.size() - 1) / GRAIN)
+        Some((layout.size() + BESIDE - 1) / GRAIN)
     } else {
         None
     }
@@ -103,7 +106,7 @@ const fn size_of(layout: Layout) -> Option<usize> {
 
 /// The layout of a block of this size.
 const fn block(size: usize) -> Layout {
-    match Layout::from_size_align((size + 1) * GRAIN, GRAIN) {
+    match Layout::from_size_align((size + 1) * GRAIN - BESIDE, GRAIN) {
         Ok(layout) => layout,
         Err(_) => unreachable!(),
     }
@@ -219,7 +222,7 @@ impl Magazine {
     #[inline]
     unsafe fn push(&mut self, memory: NonNull<u8>) {
         let block = memory.cast::<Block>();
-        // SAFETY: at least `GRAIN` bytes, aligned to it, and nobody else's.
+        // SAFETY: at least a word, aligned to `GRAIN`, and nobody else's.
         unsafe { block.write(Block { below: self.top }) };
         self.top = block.as_ptr();
         self.rounds += 1;
