@@ -12,6 +12,7 @@ mod park; //         a thread's sleep token
 mod sync_prim; //    std or loom
 
 // CELLS: shared memory; no thread, no global.
+mod done_list; //    which of many tasks are done
 mod join; //         the promise side of a task
 mod promise; //      pending, then finished or cancelled, once; done-callbacks
 mod task; //         the state word, the memory, one run
@@ -26,6 +27,7 @@ mod builder;
 mod context;
 mod handle;
 pub mod io;
+mod join_set;
 #[doc(hidden)]
 pub mod macro_support;
 mod runtime;
@@ -40,7 +42,8 @@ pub use builder::Builder;
 pub use context::EnterGuard;
 pub use error::JoinError;
 pub use handle::{Handle, TryCurrentError};
-pub use join::JoinHandle;
+pub use join::{AbortOnDropHandle, JoinHandle};
+pub use join_set::{JoinSet, JoinSetBuilder};
 pub use origin::Id;
 pub use promise::{CallbackId, InvalidState, Promise, PromiseError, PromiseFuture, PromiseState};
 pub use reactor::ReactorMode;

@@ -43,7 +43,7 @@ where
 
 #[track_caller]
 #[inline]
-fn spawn_from<F>(future: F, origin: Origin) -> JoinHandle<F::Output>
+pub(crate) fn spawn_from<F>(future: F, origin: Origin) -> JoinHandle<F::Output>
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
@@ -250,5 +250,22 @@ impl<'a> TaskBuilder<'a> {
     {
         let origin = self.origin(Location::caller());
         Ok(Handle::current().spawn_blocking_from(closure, origin))
+    }
+
+    /// Runs a blocking closure under this name on that runtime's threads.
+    ///
+    /// # Errors
+    /// Never so far: the type is tokio's.
+    ///
+    /// # Panics
+    /// As [`Handle::spawn_blocking`].
+    #[track_caller]
+    pub fn spawn_blocking_on<F, R>(self, closure: F, handle: &Handle) -> io::Result<JoinHandle<R>>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Send + 'static,
+    {
+        let origin = self.origin(Location::caller());
+        Ok(handle.spawn_blocking_from(closure, origin))
     }
 }
