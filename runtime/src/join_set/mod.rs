@@ -4,10 +4,11 @@
 //! done by then, its outcome is there to be taken; if not, it is asked to tell the set's [`DoneList`] when it is. So a
 //! task that ends soon is never asked, and those that end later are taken from the list many at a time.
 
+mod builder;
+
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::{Future, poll_fn};
-use std::io;
 use std::panic::{Location, resume_unwind};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
@@ -20,8 +21,10 @@ use crate::error::JoinError;
 use crate::handle::Handle;
 use crate::join::JoinHandle;
 use crate::origin::{Id, Origin};
-use crate::spawn::{TaskBuilder, spawn_from};
+use crate::spawn::spawn_from;
 use crate::task::AbortHandle;
+
+pub use self::builder::JoinSetBuilder;
 
 /// Tasks that one poll asks to tell when they are done, at most: then others get their turn. Unit: tasks, at some 50 ns.
 const ASKED_AT_ONCE: usize = 1024;
@@ -209,10 +212,7 @@ impl<T: 'static> JoinSet<T> {
     /// # });
     /// ```
     pub fn build_task(&mut self) -> JoinSetBuilder<'_, T> {
-        JoinSetBuilder {
-            set: self,
-            task: TaskBuilder::new(),
-        }
+        JoinSetBuilder::new(self)
     }
 
     /// Waits until a task is done and takes it out of the set. `None` if there is none in it.
@@ -394,96 +394,5 @@ where
         for task in tasks {
             self.spawn(task);
         }
-    }
-}
-
-/// Spawns a task of a set that has a name: [`JoinSet::build_task`].
-///
-/// # Source
-/// `tokio::task::join_set::Builder` (unstable there).
-#[must_use = "nothing is spawned before `spawn`"]
-pub struct JoinSetBuilder<'a, T> {
-    set: &'a mut JoinSet<T>,
-    task: TaskBuilder<'a>,
-}
-
-impl<'a, T: 'static> JoinSetBuilder<'a, T> {
-    /// Names the task.
-    pub fn name(self, name: &'a str) -> Self {
-        JoinSetBuilder {
-            task: self.task.name(name),
-            ..self
-        }
-    }
-
-    /// As [`JoinSet::spawn`].
-    ///
-    /// # Errors
-    /// Never so far: the type is tokio's.
-    ///
-    /// # Panics
-    /// As there.
-    #[track_caller]
-    pub fn spawn<F>(self, future: F) -> io::Result<AbortHandle>
-    where
-        F: Future<Output = T> + Send + 'static,
-        T: Send,
-    {
-        Ok(self.set.insert(self.task.spawn(future)?))
-    }
-
-    /// As [`JoinSet::spawn_on`].
-    ///
-    /// # Errors
-    /// Never so far: the type is tokio's.
-    #[track_caller]
-    pub fn spawn_on<F>(self, future: F, handle: &Handle) -> io::Result<AbortHandle>
-    where
-        F: Future<Output = T> + Send + 'static,
-        T: Send,
-    {
-        Ok(self.set.insert(self.task.spawn_on(future, handle)?))
-    }
-
-    /// As [`JoinSet::spawn_blocking`].
-    ///
-    /// # Errors
-    /// Never so far: the type is tokio's.
-    ///
-    /// # Panics
-    /// As there.
-    #[track_caller]
-    pub fn spawn_blocking<F>(self, closure: F) -> io::Result<AbortHandle>
-    where
-        F: FnOnce() -> T + Send + 'static,
-        T: Send,
-    {
-        Ok(self.set.insert(self.task.spawn_blocking(closure)?))
-    }
-
-    /// As [`JoinSet::spawn_blocking_on`].
-    ///
-    /// # Errors
-    /// Never so far: the type is tokio's.
-    ///
-    /// # Panics
-    /// As there.
-    #[track_caller]
-    pub fn spawn_blocking_on<F>(self, closure: F, handle: &Handle) -> io::Result<AbortHandle>
-    where
-        F: FnOnce() -> T + Send + 'static,
-        T: Send,
-    {
-        let handle = self.task.spawn_blocking_on(closure, handle)?;
-        Ok(self.set.insert(handle))
-    }
-}
-
-impl<T> fmt::Debug for JoinSetBuilder<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("JoinSetBuilder")
-            .field("set", &self.set)
-            .field("task", &self.task)
-            .finish()
     }
 }
