@@ -53,7 +53,14 @@ pub mod task {
         AbortHandle, Id, JoinError, JoinHandle, TaskBuilder as Builder, id, spawn, spawn_blocking,
         try_id, yield_now,
     };
-    pub use filch_runtime::{AbortOnDropHandle, JoinSet, consume_budget, unconstrained};
+    pub use filch_runtime::{
+        AbortOnDropHandle, AccessError, JoinSet, LocalKey, consume_budget, unconstrained,
+    };
+
+    /// The futures that functions of this module return.
+    pub mod futures {
+        pub use filch_runtime::TaskLocalFuture;
+    }
 
     /// Many tasks, joined in whatever order they end.
     pub mod join_set {

@@ -9,6 +9,7 @@ const STOREYS: [&[&str]; 4] = [
         "budget",
         "driver",
         "error",
+        "inherit",
         "job",
         "origin",
         "park",
@@ -25,6 +26,7 @@ const STOREYS: [&[&str]; 4] = [
         "macro_support",
         "runtime",
         "spawn",
+        "task_local",
         "time",
     ],
 ];

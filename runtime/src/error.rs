@@ -39,7 +39,7 @@ impl JoinError {
     pub(crate) fn new(origin: &Origin, cause: Cause) -> JoinError {
         JoinError {
             id: origin.id,
-            name: origin.name.as_deref().cloned(),
+            name: origin.name().map(Box::from),
             spawned_at: origin.spawned_at,
             panic: match cause {
                 Cause::Cancelled => None,

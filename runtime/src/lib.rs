@@ -6,6 +6,7 @@
 mod budget; //       operations before a task must let others run
 mod driver; //       how workers and reactor meet
 mod error; //        what, whose, where
+mod inherit; //      values that follow a spawn
 mod job; //          run once; who takes it
 mod origin; //       which task, spawned where
 mod park; //         a thread's sleep token
@@ -32,6 +33,7 @@ mod join_set;
 pub mod macro_support;
 mod runtime;
 mod spawn;
+mod task_local;
 pub mod time;
 
 pub use budget::{
@@ -51,3 +53,4 @@ pub use runtime::Runtime;
 pub use scheduler::StallReport;
 pub use spawn::{TaskBuilder, block_on, id, spawn, spawn_blocking, try_id, yield_now};
 pub use task::AbortHandle;
+pub use task_local::{AccessError, LocalKey, TaskLocalFuture};

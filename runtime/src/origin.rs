@@ -6,6 +6,8 @@ use std::num::NonZeroU64;
 use std::panic::Location;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::inherit::{self, Inheritance, Worn};
+
 /// A task's number: unique among all tasks of this process, never used again.
 ///
 /// # Examples
@@ -24,8 +26,14 @@ pub struct Id(NonZeroU64);
 pub(crate) struct Origin {
     pub(crate) id: Id,
     pub(crate) spawned_at: &'static Location<'static>,
-    /// Boxed, since few tasks have a name and each would pay for it.
-    pub(crate) name: Option<Box<Box<str>>>,
+    /// Boxed, since few tasks have any of it and each would pay for it.
+    extra: Option<Box<Extra>>,
+}
+
+#[derive(Debug, Default)]
+struct Extra {
+    name: Option<Box<str>>,
+    inheritance: Option<Inheritance>,
 }
 
 /// Ids a thread takes from the common counter at once. Unit: ids. Fewer: the counter's cache line travels at each
@@ -40,20 +48,56 @@ thread_local! {
 }
 
 impl Origin {
-    /// The origin of a new task without a name, spawned at `place`.
+    /// The origin of a new task without a name, spawned here and now, at `place`.
     #[inline]
     pub(crate) fn at(place: &'static Location<'static>) -> Origin {
         Origin {
             id: Id::next(),
             spawned_at: place,
-            name: None,
+            extra: inherit::bequeath().map(Extra::inherited),
         }
+    }
+
+    /// The same origin with a name.
+    pub(crate) fn named(mut self, name: &str) -> Origin {
+        self.extra.get_or_insert_default().name = Some(name.into());
+        self
+    }
+
+    /// The task's name, if it has one.
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.extra.as_ref()?.name.as_deref()
+    }
+
+    /// Puts on what the task inherits, for one run.
+    #[inline]
+    pub(crate) fn wear(&self) -> Worn {
+        match self.inheritance() {
+            Some(inheritance) => Worn::of(inheritance),
+            None => Worn::nothing(),
+        }
+    }
+
+    /// What the task inherits.
+    #[inline]
+    pub(crate) fn inheritance(&self) -> Option<&Inheritance> {
+        self.extra.as_ref()?.inheritance.as_ref()
+    }
+}
+
+impl Extra {
+    #[cold]
+    fn inherited(inheritance: Inheritance) -> Box<Extra> {
+        Box::new(Extra {
+            inheritance: Some(inheritance),
+            ..Extra::default()
+        })
     }
 }
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.name {
+        match self.name() {
             Some(name) => write!(f, "task {name:?}")?,
             None => write!(f, "task {}", self.id)?,
         }

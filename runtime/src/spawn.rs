@@ -200,9 +200,10 @@ impl<'a> TaskBuilder<'a> {
     }
 
     fn origin(self, place: &'static Location<'static>) -> Origin {
-        Origin {
-            name: self.name.map(|name| Box::new(name.into())),
-            ..Origin::at(place)
+        let origin = Origin::at(place);
+        match self.name {
+            Some(name) => origin.named(name),
+            None => origin,
         }
     }
 
