@@ -53,7 +53,19 @@ pub mod task {
         AbortHandle, Id, JoinError, JoinHandle, TaskBuilder as Builder, id, spawn, spawn_blocking,
         try_id, yield_now,
     };
-    pub use filch_runtime::{consume_budget, unconstrained};
+    pub use filch_runtime::{
+        AbortOnDropHandle, AccessError, JoinSet, LocalKey, consume_budget, unconstrained,
+    };
+
+    /// The futures that functions of this module return.
+    pub mod futures {
+        pub use filch_runtime::TaskLocalFuture;
+    }
+
+    /// Many tasks, joined in whatever order they end.
+    pub mod join_set {
+        pub use filch_runtime::{JoinSet, JoinSetBuilder as Builder};
+    }
 
     /// The cooperative budget: a task that only uses ready operations lets others run.
     ///

@@ -264,3 +264,101 @@ macro_rules! pin {
         )*
     };
 }
+
+/// Declares keys for task-local values.
+///
+/// ```text
+/// filch::task_local! {
+///     <attributes> <visibility> static <NAME>: <type>;
+///     #[inherit] static <NAME>: <type>;                    ... any number
+/// }
+/// ```
+/// Each is a [`LocalKey`](crate::task::LocalKey) without a value: [`scope`](crate::task::LocalKey::scope) gives it one for
+/// the time of a future.
+///
+/// # Inheriting
+/// A plain value ends at `spawn`: the new task has none. One of a key with `#[inherit]` is cloned for each task, and each
+/// blocking closure, that is spawned inside its scope, however it is spawned (by a `JoinSet`, say), and for those that
+/// these spawn. The type must be `Clone + Send`: share what is dear as an `Arc`. The clone is the value at the time of the
+/// spawn; it is dropped with the task's future. A spawn outside of such scopes costs nothing more.
+///
+/// # Source
+/// As `tokio::task_local!`; with `#[inherit]`, as asyncio's tasks, which copy the context that they are made in
+/// (`contextvars`).
+///
+/// # Examples
+/// ```
+/// use std::sync::Arc;
+///
+/// filch::task_local! {
+///     /// Which request this is about.
+///     #[inherit]
+///     static REQUEST: Arc<str>;
+///     pub static DEPTH: u32;
+/// }
+///
+/// # filch::block_on(async {
+/// REQUEST
+///     .scope("r-17".into(), async {
+///         DEPTH.scope(1, async {
+///             assert_eq!(DEPTH.get(), 1);
+///             let task = filch::spawn(async {
+///                 assert!(DEPTH.try_get().is_err());
+///                 REQUEST.get()
+///             });
+///             assert_eq!(&*task.await.unwrap(), "r-17");
+///         })
+///         .await;
+///     })
+///     .await;
+/// # });
+/// ```
+#[macro_export]
+macro_rules! task_local {
+    ($($keys:tt)*) => {
+        $crate::__task_local! { [] None; $($keys)* }
+    };
+}
+
+/// One key after the other: `[attributes so far] how to copy; what is left`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __task_local {
+    ([] None;) => {};
+    ([$($attributes:tt)*] $copy:ident; #[inherit] $($rest:tt)*) => {
+        $crate::__task_local! { [$($attributes)*] Some; $($rest)* }
+    };
+    // Long docs would use up the recursion limit one by one.
+    ([$($attributes:tt)*] $copy:ident; #[doc = $a:literal] #[doc = $b:literal] #[doc = $c:literal] #[doc = $d:literal]
+        $($rest:tt)*) => {
+        $crate::__task_local! {
+            [$($attributes)* #[doc = $a] #[doc = $b] #[doc = $c] #[doc = $d]] $copy; $($rest)*
+        }
+    };
+    ([$($attributes:tt)*] $copy:ident; #[$attribute:meta] $($rest:tt)*) => {
+        $crate::__task_local! { [$($attributes)* #[$attribute]] $copy; $($rest)* }
+    };
+    ([$($attributes:tt)*] $copy:ident; $visibility:vis static $name:ident: $type:ty; $($rest:tt)*) => {
+        $crate::__task_local! { @key [$($attributes)*] $copy $visibility $name $type }
+        $crate::__task_local! { [] None; $($rest)* }
+    };
+    ([$($attributes:tt)*] $copy:ident; $visibility:vis static $name:ident: $type:ty) => {
+        $crate::__task_local! { @key [$($attributes)*] $copy $visibility $name $type }
+    };
+    (@key [$($attributes:tt)*] $copy:ident $visibility:vis $name:ident $type:ty) => {
+        $($attributes)*
+        $visibility static $name: $crate::task::LocalKey<$type> = {
+            ::std::thread_local! {
+                static __FILCH_LOCAL: ::std::cell::RefCell<::std::option::Option<$type>> =
+                    const { ::std::cell::RefCell::new(::std::option::Option::None) };
+            }
+            $crate::task::LocalKey { inner: __FILCH_LOCAL, copy: $crate::__task_local!(@copy $copy $name) }
+        };
+    };
+    (@copy None $name:ident) => {
+        ::std::option::Option::None
+    };
+    (@copy Some $name:ident) => {
+        ::std::option::Option::Some(|| $crate::__private::copy_value(&$name))
+    };
+}

@@ -18,6 +18,7 @@ mod stats;
 mod tally;
 
 mod accept_close;
+mod budget_fairness;
 mod chained_spawn;
 mod channel_relay;
 mod echo;
@@ -27,6 +28,7 @@ mod echo_blocked;
 mod fanout_cpu;
 mod idle_cpu;
 mod join_handles;
+mod join_set;
 mod ping_pong;
 mod spawn;
 mod task_bytes;

@@ -4,6 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use crate::accept_close::AcceptClose;
+use crate::budget_fairness::BudgetFairness;
 use crate::chained_spawn::ChainedSpawn;
 use crate::channel_relay::ChannelRelay;
 use crate::echo::{ECHO_PEERS, enter_echo};
@@ -11,6 +12,7 @@ use crate::echo_blocked::EchoBlocked;
 use crate::fanout_cpu::enter_with_rayon;
 use crate::idle_cpu::IdleCpu;
 use crate::join_handles::JoinHandles;
+use crate::join_set::enter_with_set;
 use crate::ping_pong::PingPong;
 use crate::problem::{Contestant, enter};
 use crate::spawn::{SpawnLocal, SpawnRemote};
@@ -161,6 +163,23 @@ pub(crate) const ROWS: &[Row] = &[
         floor: Some(1.3),
         about: "spawn 10,000 tasks, await every handle",
         enter: |peer, workers| enter(JoinHandles, peer, workers),
+        ..RUNS
+    },
+    Row {
+        name: "join_set",
+        floor: Some(1.3),
+        about: "spawn 10,000 tasks into a JoinSet, join them all",
+        peers: &["filch", "tokio"],
+        enter: enter_with_set,
+        ..RUNS
+    },
+    Row {
+        name: "budget_fairness_p99",
+        unit: "µs p99",
+        floor: Some(1.0),
+        about: "100 tasks yield beside a task on each worker whose reads and writes are always ready",
+        peers: &["filch", "tokio"],
+        enter: |peer, workers| enter(BudgetFairness { workers }, peer, workers),
         ..RUNS
     },
     Row {

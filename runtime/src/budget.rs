@@ -374,9 +374,9 @@ mod tests {
         }
         assert!(!has_budget_remaining());
         for _ in 0..REFUSALS {
+            spend();
             assert!(!has_budget_remaining());
             assert!(proceed().is_none());
-            spend();
         }
         // Whoever asks so often is driven by something inside the task.
         assert_eq!(LEFT.get(), WHOLE);

@@ -8,9 +8,11 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use crate::budget;
+use crate::done_list::DoneList;
 use crate::error::JoinError;
 use crate::origin::Id;
 use crate::task::{AbortHandle, Joiner, current};
+use std::sync::Arc;
 
 /// Awaits a task's outcome. Dropping it detaches the task, which runs on.
 ///
@@ -89,6 +91,35 @@ impl<T> JoinHandle<T> {
         self.0.task().origin().id
     }
 
+    /// Has the list told `number` when the task is done. False if it is done already: then the list never hears of it.
+    pub(crate) fn tell(&self, list: &Arc<DoneList>, number: usize) -> bool {
+        self.0.tell(list, number)
+    }
+
+    /// The outcome of a task that is done.
+    #[track_caller]
+    pub(crate) fn into_outcome(mut self) -> Result<T, JoinError> {
+        self.0.take_outcome().expect("taken once")
+    }
+
+    /// Ties the task to this handle: dropping it aborts the task.
+    ///
+    /// # Examples
+    /// ```
+    /// # filch::block_on(async {
+    /// let (alive, gone) = async_channel::bounded::<()>(1);
+    /// let task = filch::spawn(async move {
+    ///     std::future::pending::<()>().await;
+    ///     drop(alive);
+    /// });
+    /// drop(task.abort_on_drop());
+    /// assert!(gone.recv().await.is_err());
+    /// # });
+    /// ```
+    pub fn abort_on_drop(self) -> AbortOnDropHandle<T> {
+        AbortOnDropHandle::new(self)
+    }
+
     /// A handle that can abort the task, and nothing else.
     pub fn abort_handle(&self) -> AbortHandle {
         AbortHandle(self.0.task().clone())
@@ -117,6 +148,102 @@ impl<T> Future for JoinHandle<T> {
 impl<T> fmt::Debug for JoinHandle<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("JoinHandle")
+            .field("id", &self.id())
+            .finish()
+    }
+}
+
+/// Awaits a task's outcome, and aborts the task when it is dropped before.
+///
+/// # Errors
+/// As [`JoinHandle`].
+///
+/// # Panics
+/// As [`JoinHandle`].
+///
+/// # Cancel safety
+/// Awaited by value it aborts the task when the wait is cancelled; await `&mut handle` to keep it.
+///
+/// # Source
+/// `tokio_util::task::AbortOnDropHandle`.
+///
+/// # Examples
+/// ```
+/// use filch::task::AbortOnDropHandle;
+///
+/// # filch::block_on(async {
+/// let task = AbortOnDropHandle::new(filch::spawn(async { 6 * 7 }));
+/// assert_eq!(task.await.unwrap(), 42);
+/// # });
+/// ```
+#[must_use = "dropping the handle aborts the task at once"]
+pub struct AbortOnDropHandle<T>(
+    /// None once it is detached.
+    Option<JoinHandle<T>>,
+);
+
+impl<T> AbortOnDropHandle<T> {
+    /// Ties the task to the handle that it returns.
+    pub fn new(handle: JoinHandle<T>) -> AbortOnDropHandle<T> {
+        AbortOnDropHandle(Some(handle))
+    }
+
+    fn inner(&self) -> &JoinHandle<T> {
+        self.0.as_ref().expect("here until detached")
+    }
+
+    /// Asks the task to stop, as [`JoinHandle::abort`].
+    pub fn abort(&self) {
+        self.inner().abort();
+    }
+
+    /// True once the task is done.
+    pub fn is_finished(&self) -> bool {
+        self.inner().is_finished()
+    }
+
+    /// The task's id.
+    pub fn id(&self) -> Id {
+        self.inner().id()
+    }
+
+    /// A handle that can abort the task, and nothing else.
+    pub fn abort_handle(&self) -> AbortHandle {
+        self.inner().abort_handle()
+    }
+
+    /// A plain handle: the task runs on when that is dropped.
+    pub fn detach(mut self) -> JoinHandle<T> {
+        self.0.take().expect("here until detached")
+    }
+}
+
+impl<T> Future for AbortOnDropHandle<T> {
+    type Output = Result<T, JoinError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let inner = self.0.as_mut().expect("here until detached");
+        Pin::new(inner).poll(context)
+    }
+}
+
+impl<T> AsRef<JoinHandle<T>> for AbortOnDropHandle<T> {
+    fn as_ref(&self) -> &JoinHandle<T> {
+        self.inner()
+    }
+}
+
+impl<T> Drop for AbortOnDropHandle<T> {
+    fn drop(&mut self) {
+        if let Some(handle) = &self.0 {
+            handle.abort();
+        }
+    }
+}
+
+impl<T> fmt::Debug for AbortOnDropHandle<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AbortOnDropHandle")
             .field("id", &self.id())
             .finish()
     }

@@ -7,12 +7,14 @@ mod budget; //       operations before a task must let others run
 mod cancellation; // why, by whom, from where
 mod driver; //       how workers and reactor meet
 mod error; //        what, whose, where
+mod inherit; //      values that follow a spawn
 mod job; //          run once; who takes it
 mod origin; //       which task, spawned where
 mod park; //         a thread's sleep token
 mod sync_prim; //    std or loom
 
 // CELLS: shared memory; no thread, no global.
+mod done_list; //    which of many tasks are done
 mod join; //         the promise side of a task
 mod promise; //      pending, then finished or cancelled, once; done-callbacks
 mod task; //         the state word, the memory, one run
@@ -28,10 +30,12 @@ mod cancel;
 mod context;
 mod handle;
 pub mod io;
+mod join_set;
 #[doc(hidden)]
 pub mod macro_support;
 mod runtime;
 mod spawn;
+mod task_local;
 pub mod time;
 
 pub use budget::{
@@ -47,7 +51,8 @@ pub use cancellation::Cancellation;
 pub use context::EnterGuard;
 pub use error::JoinError;
 pub use handle::{Handle, TryCurrentError};
-pub use join::JoinHandle;
+pub use join::{AbortOnDropHandle, JoinHandle};
+pub use join_set::{JoinSet, JoinSetBuilder};
 pub use origin::Id;
 pub use promise::{CallbackId, InvalidState, Promise, PromiseError, PromiseFuture, PromiseState};
 pub use reactor::ReactorMode;
@@ -55,3 +60,4 @@ pub use runtime::Runtime;
 pub use scheduler::StallReport;
 pub use spawn::{TaskBuilder, block_on, id, spawn, spawn_blocking, try_id, yield_now};
 pub use task::AbortHandle;
+pub use task_local::{AccessError, LocalKey, TaskLocalFuture};

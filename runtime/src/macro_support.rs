@@ -9,6 +9,9 @@ use pin_project_lite::pin_project;
 
 use crate::budget;
 
+pub use crate::inherit::{CopyValue, Heirloom};
+pub use crate::task_local::copy_value;
+
 thread_local! {
     static STATE: Cell<u64> = Cell::new(seed());
 }

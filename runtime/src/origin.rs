@@ -6,6 +6,8 @@ use std::num::NonZeroU64;
 use std::panic::Location;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::inherit::{self, Inheritance};
+
 /// A task's number: unique among all tasks of this process, never used again.
 ///
 /// # Examples
@@ -24,8 +26,15 @@ pub struct Id(NonZeroU64);
 pub(crate) struct Origin {
     pub(crate) id: Id,
     pub(crate) spawned_at: &'static Location<'static>,
-    /// Boxed, since few tasks have a name and each spawn would carry it.
-    pub(crate) name: Option<Box<Box<str>>>,
+    /// Boxed, since few tasks have any of it and each spawn would carry it.
+    pub(crate) extra: Option<Box<Extra>>,
+}
+
+/// What few tasks come with.
+#[derive(Debug, Default)]
+pub(crate) struct Extra {
+    pub(crate) name: Option<Box<str>>,
+    pub(crate) inheritance: Option<Inheritance>,
 }
 
 /// Ids a thread takes from the common counter at once. Unit: ids. Fewer: the counter's cache line travels at each
@@ -61,14 +70,30 @@ pub(crate) struct Whose<'a> {
 }
 
 impl Origin {
-    /// The origin of a new task without a name, spawned at `place`.
+    /// The origin of a new task without a name, spawned here and now, at `place`.
     #[inline]
     pub(crate) fn at(place: &'static Location<'static>) -> Origin {
         Origin {
             id: Id::next(),
             spawned_at: place,
-            name: None,
+            extra: inherit::bequeath().map(Extra::inherited),
         }
+    }
+
+    /// The same origin with a name.
+    pub(crate) fn named(mut self, name: &str) -> Origin {
+        self.extra.get_or_insert_default().name = Some(name.into());
+        self
+    }
+}
+
+impl Extra {
+    #[cold]
+    fn inherited(inheritance: Inheritance) -> Box<Extra> {
+        Box::new(Extra {
+            inheritance: Some(inheritance),
+            ..Extra::default()
+        })
     }
 }
 

@@ -45,7 +45,7 @@ where
 
 #[track_caller]
 #[inline]
-fn spawn_from<F>(future: F, origin: Origin) -> JoinHandle<F::Output>
+pub(crate) fn spawn_from<F>(future: F, origin: Origin) -> JoinHandle<F::Output>
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
@@ -215,9 +215,10 @@ impl<'a> TaskBuilder<'a> {
     }
 
     fn origin(self, place: &'static Location<'static>) -> Origin {
-        Origin {
-            name: self.name.map(|name| Box::new(name.into())),
-            ..Origin::at(place)
+        let origin = Origin::at(place);
+        match self.name {
+            Some(name) => origin.named(name),
+            None => origin,
         }
     }
 
@@ -273,5 +274,22 @@ impl<'a> TaskBuilder<'a> {
     {
         let origin = self.origin(Location::caller());
         Ok(Handle::current().spawn_blocking_from(closure, origin))
+    }
+
+    /// Runs a blocking closure under this name on that runtime's threads.
+    ///
+    /// # Errors
+    /// Never so far: the type is tokio's.
+    ///
+    /// # Panics
+    /// As [`Handle::spawn_blocking`].
+    #[track_caller]
+    pub fn spawn_blocking_on<F, R>(self, closure: F, handle: &Handle) -> io::Result<JoinHandle<R>>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Send + 'static,
+    {
+        let origin = self.origin(Location::caller());
+        Ok(handle.spawn_blocking_from(closure, origin))
     }
 }

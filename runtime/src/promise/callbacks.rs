@@ -10,8 +10,10 @@
 use std::collections::BTreeMap;
 use std::task::Waker;
 
+use crate::done_list::DoneList;
 use crate::job::{Job, quietly};
 use crate::sync_prim::Mutex;
+use std::sync::Arc;
 
 /// What one waiter wants.
 pub(crate) enum Callback {
@@ -19,6 +21,8 @@ pub(crate) enum Callback {
     Wake(Waker),
     /// A job carried to a worker.
     Call(Job),
+    /// Its number added to a list.
+    Tell(Arc<DoneList>, usize),
 }
 
 /// Which waiter: given by the owner of the list, never twice. Rises with each registration.
@@ -145,6 +149,7 @@ impl Done {
                 quietly(|| waker.wake());
             }
             Callback::Call(job) => submit(job),
+            Callback::Tell(list, number) => list.tell(number),
         });
     }
 }

@@ -157,6 +157,7 @@ where
             self.0.callbacks.take().for_each(|callback| match callback {
                 Callback::Wake(waker) => wakers.push(waker),
                 Callback::Call(job) => leaving.jobs.push_back(job),
+                Callback::Tell(..) => unreachable!("only tasks are in lists"),
             });
             leaving.jobs.is_empty() || std::mem::replace(&mut leaving.has_runner, true)
         };

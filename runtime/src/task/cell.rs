@@ -22,6 +22,7 @@ use super::state::State;
 use super::{memory, poll};
 use crate::cancellation::Cancellation;
 use crate::error::Cause;
+use crate::inherit::{Inheritance, Worn};
 use crate::job::{Job, JobHead, JobVtable, Schedule, quietly};
 use crate::origin::{Id, Origin, Whose};
 use crate::promise::callbacks::Callbacks;
@@ -94,7 +95,7 @@ where
                 state: State::spawned(),
                 id: origin.id,
                 spawned_at: origin.spawned_at,
-                side: Late::new(origin.name.map(|name| Side::named(*name))),
+                side: Late::new(origin.extra.map(|extra| Side::with(*extra))),
                 joiner: Callbacks::new(),
             },
             scheduler: Arc::as_ptr(scheduler),
@@ -190,8 +191,20 @@ impl Header {
         Whose {
             id: self.id,
             spawned_at: self.spawned_at,
-            name: self.side.get().and_then(|side| side.name.as_deref()),
+            name: self.side.get().and_then(|side| side.extra.name.as_deref()),
         }
+    }
+
+    /// What the task inherits.
+    #[inline]
+    pub(super) fn inheritance(&self) -> Option<&Inheritance> {
+        self.side.get()?.extra.inheritance.as_ref()
+    }
+
+    /// Puts on what the task inherits, for one run.
+    #[inline]
+    pub(super) fn wear(&self) -> Worn {
+        self.inheritance().map_or_else(Worn::nothing, Worn::of)
     }
 
     /// Who stopped the task, if anybody said so.

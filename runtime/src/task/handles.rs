@@ -13,10 +13,12 @@ use super::current;
 use super::state::{Forget, Wake};
 use super::waker;
 use crate::cancellation::Cancellation;
+use crate::done_list::DoneList;
 use crate::error::{Cause, JoinError};
 use crate::job::{Job, Schedule};
 use crate::origin::{Id, Origin, Whose};
-use crate::promise::callbacks::Key;
+use crate::promise::callbacks::{Callback, Key};
+use crate::sync_prim::keep;
 use std::sync::Arc;
 
 /// A counted reference to a task, whatever its future.
@@ -170,6 +172,15 @@ impl<T> Joiner<T> {
         task.header().joiner.wait(JOINER, waker);
         // After the waker, not before: a finish in between has looked for a waker already.
         !task.header().state.join_waits()
+    }
+
+    /// Has the list told `number` when the task is done. False if it is done already: then the list never hears of it.
+    pub(crate) fn tell(&self, list: &Arc<DoneList>, number: usize) -> bool {
+        let task = self.task();
+        let callback = Callback::Tell(list.clone(), number);
+        task.header().joiner.add(JOINER, callback);
+        // As in `wait`: a finish that came before has not looked for a callback, one that comes later will.
+        !(task.header().state.join_waits() && keep("done_list_second_look"))
     }
 
     /// Takes the outcome of a task that is done; none if it was taken before.

@@ -1,5 +1,6 @@
 //! Models of a task's life: each fails when the ordering it names is weakened (`make model` shows it).
 
+use std::collections::VecDeque;
 use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
@@ -11,6 +12,7 @@ use super::current::{self, Hold, Watch};
 use super::late::Late;
 use super::{Joiner, Task, new};
 use crate::cancellation::Cancellation;
+use crate::done_list::DoneList;
 use crate::job::{Job, JobSlot, Release, Schedule};
 use crate::origin::Origin;
 use crate::sync_prim::{AtomicUsize, Mutex, Ordering, UnsafeCell};
@@ -377,5 +379,37 @@ fn a_hold_that_ends_lets_the_stop_through() {
         canceller.join().unwrap();
         model.run_all();
         assert!(model.is_done(), "nobody will poll again");
+    });
+}
+
+#[test]
+fn whoever_waits_for_many_tasks_hears_of_each_once() {
+    loom::model(|| {
+        let list = Arc::new(DoneList::default());
+        let (model, mut joiner) = spawn(async { 7 });
+        // One ends while it gets into the list; another, which ends next, has been in it for long.
+        let theirs = list.clone();
+        let runner = thread::spawn(move || {
+            model.run_all();
+            theirs.tell(1);
+        });
+        let (mut told, mut batch) = (Vec::new(), VecDeque::new());
+        if !joiner.tell(&list, 0) {
+            told.push(0);
+        }
+        while told.len() < 2 {
+            loom::future::block_on(std::future::poll_fn(|context| {
+                list.take_or_wait(&mut batch, context.waker());
+                match batch.is_empty() {
+                    true => Poll::Pending,
+                    false => Poll::Ready(()),
+                }
+            }));
+            told.extend(batch.drain(..));
+        }
+        told.sort_unstable();
+        assert_eq!(told, [0, 1]);
+        assert!(matches!(joiner.take_outcome(), Some(Ok(7))));
+        runner.join().unwrap();
     });
 }

@@ -28,13 +28,18 @@ where
     // SAFETY: the caller's promise; it lives on while the task is not done: its owner holds it.
     let cell = unsafe { Cell::<F, S>::of(header) };
     let _entered = cell.header.id.enter(header.as_ptr().cast_const().cast());
+    let worn = cell.header.wear();
     let outcome = match cell.header.state.start() {
         Start::Poll => {
             let waker = waker::borrowed(header);
             let mut context = Context::from_waker(&waker);
             let _budget = budget::whole();
-            match catch_unwind(AssertUnwindSafe(|| poll(cell, &mut context))) {
+            match catch_unwind(AssertUnwindSafe(|| {
+                worn.check();
+                poll(cell, &mut context)
+            })) {
                 Ok(Poll::Pending) => {
+                    worn.keep(cell.header.inheritance());
                     return match cell.header.state.pause() {
                         // From here another runner may finish and free the task: nothing below touches it.
                         Pause::Idle => None,

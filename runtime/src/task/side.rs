@@ -2,7 +2,7 @@
 //!
 //! | field      | who writes it                                      | who reads it                     |
 //! |------------|----------------------------------------------------|----------------------------------|
-//! | `name`     | spawn                                              | anyone                           |
+//! | `extra`    | spawn                                              | anyone                           |
 //! | `request`  | the first who cancels, before ASKED                | anyone, under the lock           |
 //! | `holds`    | shields and grace periods, with HELD, one lock     | they                             |
 //! | `watchers` | futures that wait to be told; taken after ASKED    | whoever cancels                  |
@@ -15,12 +15,13 @@ use std::task::Waker;
 use super::late::Late;
 use super::state::{State, Wake};
 use crate::cancellation::Cancellation;
+use crate::origin::Extra;
 use crate::promise::callbacks::{Callbacks, Key};
 use crate::sync_prim::{Mutex, keep};
 
 #[derive(Default)]
 pub(super) struct Side {
-    pub(super) name: Option<Box<str>>,
+    pub(super) extra: Extra,
     inner: Mutex<Inner>,
     watchers: Callbacks,
 }
@@ -34,10 +35,10 @@ struct Inner {
 }
 
 impl Side {
-    /// What a task with a name begins with.
-    pub(super) fn named(name: Box<str>) -> Box<Side> {
+    /// What a task begins with that came with something.
+    pub(super) fn with(extra: Extra) -> Box<Side> {
         Box::new(Side {
-            name: Some(name),
+            extra,
             ..Side::default()
         })
     }

@@ -1,0 +1,108 @@
+//! Tasks of a set that have a name.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+
+use super::JoinSet;
+use crate::handle::Handle;
+use crate::spawn::TaskBuilder;
+use crate::task::AbortHandle;
+
+/// Spawns a task of a set that has a name: [`JoinSet::build_task`].
+///
+/// # Source
+/// `tokio::task::join_set::Builder` (unstable there).
+#[must_use = "nothing is spawned before `spawn`"]
+pub struct JoinSetBuilder<'a, T> {
+    set: &'a mut JoinSet<T>,
+    task: TaskBuilder<'a>,
+}
+
+impl<'a, T: 'static> JoinSetBuilder<'a, T> {
+    pub(super) fn new(set: &'a mut JoinSet<T>) -> Self {
+        JoinSetBuilder {
+            set,
+            task: TaskBuilder::new(),
+        }
+    }
+
+    /// Names the task.
+    pub fn name(self, name: &'a str) -> Self {
+        JoinSetBuilder {
+            task: self.task.name(name),
+            ..self
+        }
+    }
+
+    /// As [`JoinSet::spawn`].
+    ///
+    /// # Errors
+    /// Never so far: the type is tokio's.
+    ///
+    /// # Panics
+    /// As there.
+    #[track_caller]
+    pub fn spawn<F>(self, future: F) -> io::Result<AbortHandle>
+    where
+        F: Future<Output = T> + Send + 'static,
+        T: Send,
+    {
+        Ok(self.set.insert(self.task.spawn(future)?))
+    }
+
+    /// As [`JoinSet::spawn_on`].
+    ///
+    /// # Errors
+    /// Never so far: the type is tokio's.
+    #[track_caller]
+    pub fn spawn_on<F>(self, future: F, handle: &Handle) -> io::Result<AbortHandle>
+    where
+        F: Future<Output = T> + Send + 'static,
+        T: Send,
+    {
+        Ok(self.set.insert(self.task.spawn_on(future, handle)?))
+    }
+
+    /// As [`JoinSet::spawn_blocking`].
+    ///
+    /// # Errors
+    /// Never so far: the type is tokio's.
+    ///
+    /// # Panics
+    /// As there.
+    #[track_caller]
+    pub fn spawn_blocking<F>(self, closure: F) -> io::Result<AbortHandle>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send,
+    {
+        Ok(self.set.insert(self.task.spawn_blocking(closure)?))
+    }
+
+    /// As [`JoinSet::spawn_blocking_on`].
+    ///
+    /// # Errors
+    /// Never so far: the type is tokio's.
+    ///
+    /// # Panics
+    /// As there.
+    #[track_caller]
+    pub fn spawn_blocking_on<F>(self, closure: F, handle: &Handle) -> io::Result<AbortHandle>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send,
+    {
+        let handle = self.task.spawn_blocking_on(closure, handle)?;
+        Ok(self.set.insert(handle))
+    }
+}
+
+impl<T> fmt::Debug for JoinSetBuilder<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JoinSetBuilder")
+            .field("set", &self.set)
+            .field("task", &self.task)
+            .finish()
+    }
+}
