@@ -19,6 +19,7 @@
 //! | start a runtime | [`main`], [`test`], [`runtime::Builder`] |
 //! | run things at the same time | [`spawn`], [`join!`], [`try_join!`], [`select!`], [`task`] |
 //! | run code that blocks | [`task::spawn_blocking`] |
+//! | run tasks that are not `Send` | [`task::LocalSet`], [`runtime::LocalRuntime`], [`task::LocalPoolHandle`] |
 //! | wait for a moment, or no longer than | [`time::sleep`], [`time::timeout`] |
 //! | hand a value over later, with callbacks | [`Promise`] |
 //! | speak TCP | [`net`], with the traits of [`io`] |
@@ -53,6 +54,7 @@ pub mod task {
         AbortHandle, Id, JoinError, JoinHandle, TaskBuilder as Builder, id, spawn, spawn_blocking,
         try_id, yield_now,
     };
+    pub use filch_runtime::{LocalEnterGuard, LocalPoolHandle, LocalSet, spawn_local};
 }
 
 /// The runtime: what runs tasks, I/O and timers.
@@ -60,6 +62,7 @@ pub mod runtime {
     pub use filch_runtime::{
         Builder, EnterGuard, Handle, ReactorMode, Runtime, StallReport, TryCurrentError,
     };
+    pub use filch_runtime::{LocalOptions, LocalRuntime};
 }
 
 /// Waiting for a moment.

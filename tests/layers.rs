@@ -5,14 +5,25 @@ use std::path::{Path, PathBuf};
 
 /// The modules of the runtime, storey by storey from the ground; each engine is a storey's wing of its own.
 const STOREYS: [&[&str]; 4] = [
-    &["driver", "error", "job", "origin", "park", "sync_prim"],
+    &[
+        "driver",
+        "error",
+        "home",
+        "job",
+        "origin",
+        "park",
+        "sync_prim",
+    ],
     &["join", "promise", "task"],
-    &["blocking", "reactor", "scheduler"],
+    &["blocking", "local", "reactor", "scheduler"],
     &[
         "builder",
         "context",
         "handle",
         "io",
+        "local_pool",
+        "local_runtime",
+        "local_set",
         "macro_support",
         "runtime",
         "spawn",
@@ -22,7 +33,8 @@ const STOREYS: [&[&str]; 4] = [
 const ENGINES: usize = 2;
 
 /// The only files in which the word `unsafe` may stand outside a comment.
-const UNSAFE: [&str; 11] = [
+const UNSAFE: [&str; 14] = [
+    "runtime/src/home.rs",
     "runtime/src/job.rs",
     "runtime/src/task/cell.rs",
     "runtime/src/task/poll.rs",
@@ -32,7 +44,9 @@ const UNSAFE: [&str; 11] = [
     "runtime/src/reactor/turn.rs",
     "runtime/src/reactor/lease.rs",
     "runtime/src/blocking/mod.rs",
+    "runtime/src/local/mod.rs",
     "runtime/src/scheduler/mod.rs",
+    "runtime/src/scheduler/local.rs",
     "net/src/read_buf.rs",
 ];
 

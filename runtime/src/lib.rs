@@ -5,6 +5,7 @@
 // GROUND: no shared state.
 mod driver; //       how workers and reactor meet
 mod error; //        what, whose, where
+mod home; //         which thread this is, and what only that one reaches
 mod job; //          run once; who takes it
 mod origin; //       which task, spawned where
 mod park; //         a thread's sleep token
@@ -17,6 +18,7 @@ mod task; //         the state word, the memory, one run
 
 // ENGINES: threads of their own; they know cells, not each other.
 mod blocking; //     threads for code that blocks
+mod local; //        tasks that stay on one thread
 mod reactor; //      the poller, sources, deadlines, the guard
 mod scheduler; //    queues, workers, who sleeps
 
@@ -25,6 +27,9 @@ mod builder;
 mod context;
 mod handle;
 pub mod io;
+mod local_pool;
+mod local_runtime;
+mod local_set;
 #[doc(hidden)]
 pub mod macro_support;
 mod runtime;
@@ -36,6 +41,9 @@ pub use context::EnterGuard;
 pub use error::JoinError;
 pub use handle::{Handle, TryCurrentError};
 pub use join::JoinHandle;
+pub use local_pool::LocalPoolHandle;
+pub use local_runtime::{LocalOptions, LocalRuntime};
+pub use local_set::{LocalEnterGuard, LocalSet, spawn_local};
 pub use origin::Id;
 pub use promise::{CallbackId, InvalidState, Promise, PromiseError, PromiseFuture, PromiseState};
 pub use reactor::ReactorMode;
