@@ -25,6 +25,7 @@ mod echo_blocked;
 mod fanout_cpu;
 mod idle_cpu;
 mod join_handles;
+mod one_thread;
 mod ping_pong;
 mod spawn;
 mod task_bytes;
