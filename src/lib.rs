@@ -19,6 +19,7 @@
 //! | start a runtime | [`main`], [`test`], [`runtime::Builder`] |
 //! | run things at the same time | [`spawn`], [`join!`], [`try_join!`], [`select!`], [`task`] |
 //! | run code that blocks | [`task::spawn_blocking`] |
+//! | run tasks that are not `Send` | [`task::LocalSet`], [`runtime::LocalRuntime`], [`task::LocalPoolHandle`] |
 //! | wait for a moment, or no longer than | [`time::sleep`], [`time::timeout`] |
 //! | hand a value over later, with callbacks | [`Promise`] |
 //! | speak TCP | [`net`], with the traits of [`io`] |
@@ -82,6 +83,7 @@ pub mod task {
         CancelScope, Cancellation, Cancelled, Grace, Run, Shield, Stopped, cancel_reason,
         cancelled, is_cancelled, shield, with_grace,
     };
+    pub use filch_runtime::{LocalEnterGuard, LocalPoolHandle, LocalSet, spawn_local};
 }
 
 /// The runtime: what runs tasks, I/O and timers.
@@ -89,6 +91,7 @@ pub mod runtime {
     pub use filch_runtime::{
         Builder, EnterGuard, Handle, ReactorMode, Runtime, StallReport, TryCurrentError,
     };
+    pub use filch_runtime::{LocalOptions, LocalRuntime};
 }
 
 /// Waiting for a moment.

@@ -10,6 +10,7 @@ const STOREYS: [&[&str]; 4] = [
         "cancellation",
         "driver",
         "error",
+        "home",
         "inherit",
         "job",
         "origin",
@@ -17,7 +18,7 @@ const STOREYS: [&[&str]; 4] = [
         "sync_prim",
     ],
     &["done_list", "join", "promise", "task"],
-    &["blocking", "reactor", "scheduler"],
+    &["blocking", "local", "reactor", "scheduler"],
     &[
         "builder",
         "cancel",
@@ -25,6 +26,9 @@ const STOREYS: [&[&str]; 4] = [
         "handle",
         "io",
         "join_set",
+        "local_pool",
+        "local_runtime",
+        "local_set",
         "macro_support",
         "runtime",
         "spawn",
@@ -36,6 +40,7 @@ const ENGINES: usize = 2;
 
 /// The only files in which the word `unsafe` may stand outside a comment.
 const UNSAFE: &[&str] = &[
+    "runtime/src/home.rs",
     "runtime/src/job.rs",
     "runtime/src/task/cell.rs",
     "runtime/src/task/poll.rs",
@@ -48,7 +53,9 @@ const UNSAFE: &[&str] = &[
     "runtime/src/reactor/turn.rs",
     "runtime/src/reactor/lease.rs",
     "runtime/src/blocking/mod.rs",
+    "runtime/src/local/mod.rs",
     "runtime/src/scheduler/mod.rs",
+    "runtime/src/scheduler/local.rs",
     "net/src/read_buf.rs",
 ];
 

@@ -29,6 +29,7 @@ mod fanout_cpu;
 mod idle_cpu;
 mod join_handles;
 mod join_set;
+mod one_thread;
 mod ping_pong;
 mod spawn;
 mod task_bytes;

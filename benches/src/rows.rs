@@ -13,6 +13,7 @@ use crate::fanout_cpu::enter_with_rayon;
 use crate::idle_cpu::IdleCpu;
 use crate::join_handles::JoinHandles;
 use crate::join_set::enter_with_set;
+use crate::one_thread::{enter_local_spawn, enter_ping_pong};
 use crate::ping_pong::PingPong;
 use crate::problem::{Contestant, enter};
 use crate::spawn::{SpawnLocal, SpawnRemote};
@@ -188,6 +189,23 @@ pub(crate) const ROWS: &[Row] = &[
         floor: Some(1.2),
         about: "producer, 4 relays, consumer over two channels of capacity 1",
         enter: |peer, workers| enter(ChannelRelay, peer, workers),
+        ..RUNS
+    },
+    Row {
+        name: "current_thread_ping_pong",
+        unit: "ns/round trip",
+        floor: Some(1.3),
+        about: "ping_pong on current-thread runtimes",
+        peers: &["filch", "tokio"],
+        enter: |peer, _| enter_ping_pong(peer),
+        ..RUNS
+    },
+    Row {
+        name: "local_set_spawn",
+        floor: Some(1.3),
+        about: "spawn 10,000 tasks on a LocalSet, await every handle",
+        peers: &["filch", "tokio"],
+        enter: |peer, _| enter_local_spawn(peer),
         ..RUNS
     },
     echo!("echo_1", 1, 1.1),

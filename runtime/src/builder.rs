@@ -11,6 +11,7 @@ use crossbeam_utils::sync::Parker;
 use crate::blocking::{self, Pool};
 use crate::context::{Driving, Serving};
 use crate::handle::{Handle, Inner, SharedChair};
+use crate::home::ThreadMark;
 use crate::reactor::guard::Guard;
 use crate::reactor::{Reactor, ReactorMode};
 use crate::runtime::Runtime;
@@ -37,7 +38,7 @@ const MAX_WORKERS: usize = 32768;
 /// assert_eq!(sum, 3);
 /// ```
 pub struct Builder {
-    current_thread: bool,
+    pub(crate) current_thread: bool,
     worker_threads: Option<usize>,
     max_blocking_threads: usize,
     thread_keep_alive: Duration,
@@ -258,6 +259,11 @@ impl Builder {
     /// If the poller could not be made or a thread could not be started (what had been started is stopped again), or if
     /// `FILCH_WORKER_THREADS` is no number from 1 to 32768.
     pub fn build(&mut self) -> io::Result<Runtime> {
+        self.build_at(None)
+    }
+
+    /// Builds a runtime whose jobs only the thread `home`, if any, may run.
+    pub(crate) fn build_at(&self, home: Option<ThreadMark>) -> io::Result<Runtime> {
         let workers = if self.current_thread {
             1
         } else {
@@ -266,7 +272,7 @@ impl Builder {
         let lends = self.current_thread || self.reactor_mode == ReactorMode::Shared;
         let reactor = Arc::new(Reactor::new(lends)?);
         let (scheduler, mut chairs) =
-            Scheduler::new(workers, self.scheduler_settings(), reactor.clone());
+            Scheduler::new(workers, self.scheduler_settings(home), reactor.clone());
         let handle = Handle(Arc::new(Inner {
             scheduler: scheduler.clone(),
             reactor: reactor.clone(),
@@ -340,7 +346,7 @@ impl Builder {
         thread
     }
 
-    fn scheduler_settings(&self) -> scheduler::Settings {
+    fn scheduler_settings(&self, home: Option<ThreadMark>) -> scheduler::Settings {
         scheduler::Settings {
             global_queue_interval: self.global_queue_interval,
             event_interval: self.event_interval,
@@ -350,6 +356,7 @@ impl Builder {
                 .on_stall
                 .clone()
                 .unwrap_or_else(|| Arc::new(tell_stall)),
+            home,
         }
     }
 

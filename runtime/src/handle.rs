@@ -149,7 +149,7 @@ impl Handle {
     /// Runs a future to its end on this thread, which does nothing else. Tasks it spawns run on the workers.
     ///
     /// On a current-thread runtime this thread also runs the tasks, the I/O and the timers, unless another thread's
-    /// `block_on` does.
+    /// `block_on` does. On a [`LocalRuntime`](crate::LocalRuntime) only the thread that built it ever does.
     ///
     /// # Panics
     /// If the future does, or if this thread drives a runtime already: blocking it would keep that one's tasks waiting.
@@ -168,8 +168,8 @@ impl Handle {
         let _driving = Driving::begin();
         let _entered = self.enter();
         match &self.0.chair {
-            None => block_here(future),
-            Some(chair) => self.drive(chair, future),
+            Some(chair) if self.0.scheduler.may_run() => self.drive(chair, future),
+            _ => block_here(future),
         }
     }
 

@@ -49,7 +49,8 @@ pub(crate) struct JobHead {
 pub(crate) struct Job(NonNull<JobHead>);
 
 // SAFETY: a job is the only right to run its memory, and every kind of memory behind it (task cells and
-// callback batches) holds Send data only, by the bounds of the functions that make jobs.
+// callback batches) holds Send data only, by the bounds of the functions that make jobs; or it holds a local task, whose
+// maker promised to run and drop its jobs on one thread (`task::new_local`).
 unsafe impl Send for Job {}
 
 impl Job {

@@ -7,6 +7,7 @@ mod budget; //       operations before a task must let others run
 mod cancellation; // why, by whom, from where
 mod driver; //       how workers and reactor meet
 mod error; //        what, whose, where
+mod home; //         which thread this is, and what only that one reaches
 mod inherit; //      values that follow a spawn
 mod job; //          run once; who takes it
 mod origin; //       which task, spawned where
@@ -21,6 +22,7 @@ mod task; //         the state word, the memory, one run
 
 // ENGINES: threads of their own; they know cells, not each other.
 mod blocking; //     threads for code that blocks
+mod local; //        tasks that stay on one thread
 mod reactor; //      the poller, sources, deadlines, the guard
 mod scheduler; //    queues, workers, who sleeps
 
@@ -31,6 +33,9 @@ mod context;
 mod handle;
 pub mod io;
 mod join_set;
+mod local_pool;
+mod local_runtime;
+mod local_set;
 #[doc(hidden)]
 pub mod macro_support;
 mod runtime;
@@ -53,6 +58,9 @@ pub use error::JoinError;
 pub use handle::{Handle, TryCurrentError};
 pub use join::{AbortOnDropHandle, JoinHandle};
 pub use join_set::{JoinSet, JoinSetBuilder};
+pub use local_pool::LocalPoolHandle;
+pub use local_runtime::{LocalOptions, LocalRuntime};
+pub use local_set::{LocalEnterGuard, LocalSet, spawn_local};
 pub use origin::Id;
 pub use promise::{CallbackId, InvalidState, Promise, PromiseError, PromiseFuture, PromiseState};
 pub use reactor::ReactorMode;

@@ -5,6 +5,7 @@
 
 pub(crate) mod idle;
 mod live;
+mod local;
 mod queues;
 mod seat;
 mod shutdown;
@@ -25,6 +26,7 @@ use self::seat::Seat;
 use self::shutdown::{Drained, Exits};
 use self::worker::{Worker, with_here};
 use crate::driver::{Crew, Driver};
+use crate::home::ThreadMark;
 use crate::job::{Job, Release, Schedule, quietly};
 use crate::join::JoinHandle;
 use crate::origin::Origin;
@@ -61,6 +63,8 @@ pub(crate) struct Settings {
     pub(crate) stall_threshold: Duration,
     /// Told of each poll that passes the threshold, once.
     pub(crate) on_stall: OnStall,
+    /// The only thread that may run the jobs, if there may be local tasks.
+    pub(crate) home: Option<ThreadMark>,
 }
 
 /// Is told of a long poll.
@@ -212,6 +216,7 @@ impl Scheduler {
 
     /// The life of a worker thread.
     pub(crate) fn work(self: &Arc<Self>, chair: Chair) {
+        self.assert_may_run();
         self.settings.hooks.around(|| {
             let mut leaving = Leaving(self, None);
             leaving.1 = Some(Worker::work(self.clone(), chair, true, || false));
@@ -220,6 +225,7 @@ impl Scheduler {
 
     /// Drives the one seat of a current-thread runtime until `leave` says so.
     pub(crate) fn drive(self: &Arc<Self>, chair: Chair, leave: impl FnMut() -> bool) -> Chair {
+        self.assert_may_run();
         Worker::work(self.clone(), chair, false, leave)
     }
 
@@ -238,7 +244,12 @@ impl Scheduler {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let Spawned { job, owner, joiner } = task::new(future, origin, self);
+        self.launch(task::new(future, origin, self))
+    }
+
+    #[inline]
+    fn launch<T>(self: &Arc<Self>, spawned: Spawned<T>) -> JoinHandle<T> {
+        let Spawned { job, owner, joiner } = spawned;
         let left = with_here(self, |worker| {
             if !self.live.insert(owner, &job, worker.map(Worker::seat)) {
                 return Some((job, false));

@@ -81,6 +81,7 @@ impl Scheduler {
 
     /// X1 to X4, on the last thread that looks into the queues.
     pub(crate) fn end(&self, chair: Option<&Chair>) {
+        self.assert_may_run();
         while self.live.len() > 0 {
             let job = chair
                 .and_then(|chair| chair.deque.pop())

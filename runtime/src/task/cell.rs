@@ -10,6 +10,9 @@
 //! | `scheduler` | whoever holds a job, or is between start and release | spawn .. release: the scheduler lives so long |
 //! | `stage`     | the runner                                        | start .. pause or finish                     |
 //! |             | the join side                                     | finish saw JOIN_INTEREST .. it reads or drops |
+//!
+//! The last reference may be dropped on any thread, also that of a local task: JOIN_INTEREST goes with the outcome, so
+//! `stage` is `Gone` by then, and no future or outcome is dropped with the memory.
 
 use std::future::Future;
 use std::mem::MaybeUninit;
@@ -67,8 +70,8 @@ pub(super) enum Stage<F: Future> {
 
 impl<F, S> Cell<F, S>
 where
-    F: Future + Send + 'static,
-    F::Output: Send + 'static,
+    F: Future + 'static,
+    F::Output: 'static,
     S: Schedule,
 {
     const VTABLE: Vtable = Vtable {

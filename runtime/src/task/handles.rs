@@ -25,7 +25,8 @@ use std::sync::Arc;
 pub(crate) struct Task(NonNull<Header>);
 
 // SAFETY: what a `Task` reaches is atomics, a lock, and constants; the future and the outcome are reached only by
-// the runner and the join side, and both are `Send` by the bounds of `spawn`.
+// the runner and the join side. Both are `Send` by the bounds of `new`, or stay on their thread, as `new_local` says;
+// and dropping the last `Task` drops neither (see the head of `cell`).
 unsafe impl Send for Task {}
 // SAFETY: as above: every method that takes `&self` works on atomics and the lock.
 unsafe impl Sync for Task {}
@@ -46,6 +47,29 @@ pub(crate) fn new<F, S>(future: F, origin: Origin, scheduler: &Arc<S>) -> Spawne
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
+    S: Schedule,
+{
+    // SAFETY: the future and its output are `Send`: it does not matter where they are run and dropped.
+    unsafe { new_local(future, origin, scheduler) }
+}
+
+/// Makes a task for a future that must not leave its thread.
+///
+/// The output needs no care of the caller's: it goes to the [`Joiner`], which is `Send` only if the output is, or is
+/// dropped by the runner.
+///
+/// # Safety
+/// The task's jobs may be carried through other threads, but are run and dropped only on a thread where `future` may
+/// be polled and dropped.
+#[inline]
+pub(crate) unsafe fn new_local<F, S>(
+    future: F,
+    origin: Origin,
+    scheduler: &Arc<S>,
+) -> Spawned<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
     S: Schedule,
 {
     let header = Cell::boxed(future, origin, scheduler);

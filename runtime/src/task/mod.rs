@@ -17,4 +17,4 @@ mod state;
 mod waker;
 
 pub use handles::AbortHandle;
-pub(crate) use handles::{Joiner, Spawned, Task, new};
+pub(crate) use handles::{Joiner, Spawned, Task, new, new_local};

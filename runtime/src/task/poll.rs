@@ -20,8 +20,8 @@ use crate::origin::forget_memory;
 /// `head` begins a live `Cell<F, S>`, and the caller held its one job.
 pub(super) unsafe fn run<F, S>(head: NonNull<JobHead>) -> Option<Job>
 where
-    F: Future + Send + 'static,
-    F::Output: Send + 'static,
+    F: Future + 'static,
+    F::Output: 'static,
     S: Schedule,
 {
     let header = head.cast::<Header>();
@@ -65,8 +65,8 @@ where
 /// As [`run`].
 pub(super) unsafe fn abandon<F, S>(head: NonNull<JobHead>)
 where
-    F: Future + Send + 'static,
-    F::Output: Send + 'static,
+    F: Future + 'static,
+    F::Output: 'static,
     S: Schedule,
 {
     // SAFETY: live: the caller holds the job.
@@ -80,8 +80,8 @@ where
 #[inline]
 fn poll<F, S>(cell: &Cell<F, S>, context: &mut Context<'_>) -> Poll<F::Output>
 where
-    F: Future + Send + 'static,
-    F::Output: Send + 'static,
+    F: Future + 'static,
+    F::Output: 'static,
     S: Schedule,
 {
     let poll_stage = |stage: &mut Stage<F>| {
@@ -101,8 +101,8 @@ where
 /// `header` begins a live `Cell<F, S>`, and the caller is its runner.
 unsafe fn finish<F, S>(header: NonNull<Header>, outcome: Result<F::Output, Cause>)
 where
-    F: Future + Send + 'static,
-    F::Output: Send + 'static,
+    F: Future + 'static,
+    F::Output: 'static,
     S: Schedule,
 {
     // SAFETY: live, by the caller's promise, until `release`.
