@@ -18,6 +18,7 @@
 //! |---|---|
 //! | start a runtime | [`main`], [`test`], [`runtime::Builder`] |
 //! | run things at the same time | [`spawn`], [`join!`], [`try_join!`], [`select!`], [`task`] |
+//! | keep tasks together, and stop them together | [`task::TaskGroup`], [`task::CancelScope`] |
 //! | run code that blocks | [`task::spawn_blocking`] |
 //! | wait for a moment, or no longer than | [`time::sleep`], [`time::timeout`] |
 //! | hand a value over later, with callbacks | [`Promise`] |
@@ -49,6 +50,10 @@ pub use filch_net as net;
 
 /// Tasks: units of work that the workers run.
 pub mod task {
+    pub use filch_runtime::group::{
+        Child, Failure, GroupBuilder, GroupError, Ready, Scope, ScopedJoinHandle, StartError,
+        Starting, TaskGroup, scope,
+    };
     pub use filch_runtime::{
         AbortHandle, Id, JoinError, JoinHandle, TaskBuilder as Builder, id, spawn, spawn_blocking,
         try_id, yield_now,
@@ -58,6 +63,9 @@ pub mod task {
         cancelled, is_cancelled, shield, with_grace,
     };
 }
+
+#[doc(inline)]
+pub use filch_runtime::group;
 
 /// The runtime: what runs tasks, I/O and timers.
 pub mod runtime {

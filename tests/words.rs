@@ -187,6 +187,8 @@ fn each_model_that_is_named_is_a_test() {
         "/task",
         "/blocking",
         "/time",
+        "/cancel",
+        "/group",
     ];
     let all = folders
         .iter()

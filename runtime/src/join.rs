@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use crate::error::JoinError;
-use crate::origin::Id;
+use crate::origin::{Id, Whose};
 use crate::task::{AbortHandle, Joiner, current};
 
 /// Awaits a task's outcome. Dropping it detaches the task, which runs on.
@@ -47,6 +47,11 @@ impl<T> JoinHandle<T> {
     /// Stops the task, as [`AbortHandle::abort`]. Awaiting it then tells whether it stopped or was done before.
     pub fn abort(&self) {
         self.0.task().abort();
+    }
+
+    /// Whose outcome it is.
+    pub(crate) fn whose(&self) -> Whose<'_> {
+        self.0.task().origin()
     }
 
     /// Asks the task to stop, and says why. False if the task is done.

@@ -25,6 +25,7 @@ mod scheduler; //    queues, workers, who sleeps
 mod builder;
 mod cancel;
 mod context;
+pub mod group;
 mod handle;
 pub mod io;
 #[doc(hidden)]
@@ -41,6 +42,7 @@ pub use cancel::{
 pub use cancellation::Cancellation;
 pub use context::EnterGuard;
 pub use error::JoinError;
+pub use group::{Scope, ScopedJoinHandle, scope};
 pub use handle::{Handle, TryCurrentError};
 pub use join::JoinHandle;
 pub use origin::Id;
