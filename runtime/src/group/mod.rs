@@ -99,20 +99,20 @@ pub struct TaskGroup<E> {
 /// assert_eq!(done.await.unwrap(), "all");
 /// # });
 /// ```
-#[derive(Clone, Debug, Default)]
 #[must_use = "nothing is opened before `scope`"]
-pub struct GroupBuilder {
+pub struct GroupBuilder<E> {
     limit: Option<usize>,
-    scope: CancelScope,
+    deadline: Option<Instant>,
+    error: PhantomData<fn(E)>,
 }
 
-impl GroupBuilder {
+impl<E: Send + 'static> GroupBuilder<E> {
     /// Lets only so many children run at once: the others wait until one is done, in the order in which they were spawned.
     ///
     /// # Panics
     /// If it is 0.
     #[track_caller]
-    pub fn limit(self, children: usize) -> GroupBuilder {
+    pub fn limit(self, children: usize) -> GroupBuilder<E> {
         assert!(children > 0, "a group that lets no child run never ends");
         GroupBuilder {
             limit: Some(children),
@@ -121,15 +121,19 @@ impl GroupBuilder {
     }
 
     /// Stops the block and the children at `deadline`.
-    pub fn deadline(self, deadline: Instant) -> GroupBuilder {
-        self.scope.set_deadline(Some(deadline));
-        self
+    pub fn deadline(self, deadline: Instant) -> GroupBuilder<E> {
+        GroupBuilder {
+            deadline: Some(deadline),
+            ..self
+        }
     }
 
     /// Stops the block and the children in `limit` from now. A time too far to be told has no end.
-    pub fn timeout(self, limit: Duration) -> GroupBuilder {
-        self.scope.set_deadline(Instant::now().checked_add(limit));
-        self
+    pub fn timeout(self, limit: Duration) -> GroupBuilder<E> {
+        GroupBuilder {
+            deadline: Instant::now().checked_add(limit),
+            ..self
+        }
     }
 
     /// Opens the group: as [`TaskGroup::scope`].
@@ -140,20 +144,27 @@ impl GroupBuilder {
     /// # Cancel safety
     /// As there.
     #[track_caller]
-    pub fn scope<F, B, T, E>(self, block: F) -> impl Future<Output = Result<T, GroupError<E>>>
+    pub fn scope<F, B, T>(self, block: F) -> impl Future<Output = Result<T, GroupError<E>>>
     where
         F: FnOnce(TaskGroup<E>) -> B,
         B: Future<Output = Result<T, E>>,
-        E: Send + 'static,
     {
-        // A builder is `Clone`: the groups of its clones have scopes of their own.
         let scope = CancelScope::new();
-        scope.set_deadline(self.scope.deadline());
+        scope.set_deadline(self.deadline);
         let group = TaskGroup {
             shared: Arc::new(Shared::new(self.limit, scope)),
             error: PhantomData,
         };
         scope::scope(group, block, Location::caller())
+    }
+}
+
+impl<E> fmt::Debug for GroupBuilder<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GroupBuilder")
+            .field("limit", &self.limit)
+            .field("deadline", &self.deadline)
+            .finish()
     }
 }
 
@@ -188,12 +199,16 @@ impl<E: Send + 'static> TaskGroup<E> {
         F: FnOnce(TaskGroup<E>) -> B,
         B: Future<Output = Result<T, E>>,
     {
-        GroupBuilder::default().scope(block)
+        TaskGroup::builder().scope(block)
     }
 
     /// Options for a group.
-    pub fn builder() -> GroupBuilder {
-        GroupBuilder::default()
+    pub fn builder() -> GroupBuilder<E> {
+        GroupBuilder {
+            limit: None,
+            deadline: None,
+            error: PhantomData,
+        }
     }
 
     /// Spawns a child; it starts at once, or, where there is a limit, when it is its turn.
