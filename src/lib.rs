@@ -51,8 +51,8 @@ pub use filch_net as net;
 /// Tasks: units of work that the workers run.
 pub mod task {
     pub use filch_runtime::group::{
-        Child, Failure, GroupBuilder, GroupError, Ready, Scope, ScopedJoinHandle, StartError,
-        Starting, TaskGroup, scope,
+        Child, Failure, GroupBuilder, GroupError, GroupScope, Ready, Scope, ScopedJoinHandle,
+        StartError, Starting, TaskGroup, scope,
     };
     pub use filch_runtime::{
         AbortHandle, Id, JoinError, JoinHandle, TaskBuilder as Builder, id, spawn, spawn_blocking,

@@ -30,6 +30,7 @@ use std::sync::Arc;
 pub use child::Child;
 pub use lend::{Scope, ScopedJoinHandle, scope};
 pub use outcome::{Failure, GroupError};
+pub use scope::GroupScope;
 pub use start::{Ready, StartError, Starting};
 
 /// A handle to a group of tasks: its block and its children may add children by it. Clones are the same group.
@@ -144,7 +145,7 @@ impl<E: Send + 'static> GroupBuilder<E> {
     /// # Cancel safety
     /// As there.
     #[track_caller]
-    pub fn scope<F, B, T>(self, block: F) -> impl Future<Output = Result<T, GroupError<E>>>
+    pub fn scope<F, B, T>(self, block: F) -> GroupScope<F, B, T, E>
     where
         F: FnOnce(TaskGroup<E>) -> B,
         B: Future<Output = Result<T, E>>,
@@ -194,7 +195,7 @@ impl<E: Send + 'static> TaskGroup<E> {
     /// # });
     /// ```
     #[track_caller]
-    pub fn scope<F, B, T>(block: F) -> impl Future<Output = Result<T, GroupError<E>>>
+    pub fn scope<F, B, T>(block: F) -> GroupScope<F, B, T, E>
     where
         F: FnOnce(TaskGroup<E>) -> B,
         B: Future<Output = Result<T, E>>,

@@ -1,18 +1,18 @@
 //! The life of a group: its block, then its children, then what became of them.
 
 use std::cell::Cell;
+use std::fmt;
 use std::future::Future;
-use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
-use std::pin::{Pin, pin};
-use std::task::{Context, Poll};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
 
 use super::outcome::{Failure, GroupError, Kind};
 use super::shared::{By, Inside, Shared};
 use super::{Ended, TaskGroup};
-use crate::cancel::{Around, Cancelled, Guard, Stopped, cancel_reason, cancelled};
+use crate::cancel::{Around, Cancelled, Guard, Run, Stopped, cancel_reason, cancelled};
 use crate::cancellation::Cancellation;
 use crate::origin::Id;
 use crate::task::current;
@@ -61,13 +61,12 @@ pin_project! {
         E: Send,
         E: 'static,
     {
-        start: Option<F>,
+        start: Option<(F, TaskGroup<E>)>,
         #[pin]
         block: Option<B>,
         // None while the block is polled.
         group: Option<Arc<Shared>>,
         opened_at: &'static Location<'static>,
-        error: PhantomData<fn(E)>,
     }
 
     impl<F, B, E> PinnedDrop for Body<F, B, E>
@@ -77,7 +76,10 @@ pin_project! {
     {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            let dropped = catch_unwind(AssertUnwindSafe(|| this.block.set(None)));
+            let dropped = catch_unwind(AssertUnwindSafe(|| {
+                this.block.set(None);
+                *this.start = None;
+            }));
             if let (Err(panic), Some(group)) = (dropped, this.group) {
                 fail_body(group, this.opened_at, Kind::<E>::panic(panic));
             }
@@ -87,7 +89,7 @@ pin_project! {
 
 impl<F, B, T, E> Future for Body<F, B, E>
 where
-    F: FnOnce() -> B,
+    F: FnOnce(TaskGroup<E>) -> B,
     B: Future<Output = Result<T, E>>,
     E: Send + 'static,
 {
@@ -97,8 +99,8 @@ where
         let mut this = self.project();
         let inside = Inside::begin(this.group);
         let polled = catch_unwind(AssertUnwindSafe(|| {
-            if let Some(start) = this.start.take() {
-                this.block.set(Some(start()));
+            if let Some((start, group)) = this.start.take() {
+                this.block.set(Some(start(group)));
             }
             let block = this.block.as_mut().as_pin_mut();
             let polled = block.expect("not polled after it is ready").poll(context);
@@ -116,64 +118,126 @@ where
     }
 }
 
+pin_project! {
+    /// A group, from its opening to the end of its last child: [`TaskGroup::scope`].
+    #[must_use = "futures do nothing unless you `.await` or poll them"]
+    pub struct GroupScope<F, B, T, E>
+    where
+        E: Send,
+        E: 'static,
+    {
+        // None from the first poll on.
+        start: Option<(F, TaskGroup<E>)>,
+        opened_at: &'static Location<'static>,
+        // One of the three at a time: the block runs; it is done, and the children may still be stopped; they are stopped.
+        #[pin]
+        body: Option<Run<Body<F, B, E>>>,
+        #[pin]
+        closing: Option<Run<Ended>>,
+        stopping: Option<Ended>,
+        value: Option<T>,
+        told: Told,
+        // What is above goes first.
+        open: Option<Open>,
+        guard: Option<Guard>,
+    }
+}
+
 /// A group with this block.
-pub(super) async fn scope<F, B, T, E>(
+pub(super) fn scope<F, B, T, E: Send + 'static>(
     group: TaskGroup<E>,
     block: F,
     opened_at: &'static Location<'static>,
-) -> Result<T, GroupError<E>>
+) -> GroupScope<F, B, T, E> {
+    GroupScope {
+        start: Some((block, group)),
+        opened_at,
+        body: None,
+        closing: None,
+        stopping: None,
+        value: None,
+        told: Told(None),
+        open: None,
+        guard: None,
+    }
+}
+
+impl<F, B, T, E> Future for GroupScope<F, B, T, E>
 where
     F: FnOnce(TaskGroup<E>) -> B,
     B: Future<Output = Result<T, E>>,
     E: Send + 'static,
 {
-    let shared = group.shared.clone();
-    // Not polled after this, so that what is around cannot be dropped under the children.
-    let around = Around::current();
-    let _guard = Guard::begin();
-    let open = Open {
-        group: shared.clone(),
-        around: Shared::current(),
-        opened_at,
-        body_is_in: Cell::new(true),
-        is_over: Cell::new(false),
-    };
-    let mut told = Told(if around.shielded {
-        None
-    } else {
-        Some(cancelled())
-    });
-    drop(around);
+    type Output = Result<T, GroupError<E>>;
 
-    let value = {
-        let mut body = pin!(shared.scope.run(Body {
-            start: Some(|| block(group)),
-            block: None,
-            group: Some(shared.clone()),
-            opened_at,
-            error: PhantomData,
-        }));
-        let ran = told.beside(&shared, body.as_mut()).await;
-        match ran {
-            Ok(Ok(value)) => Some(value),
-            Ok(Err(kind)) => {
-                fail_body(&shared, opened_at, kind);
-                None
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        let opened_at = *this.opened_at;
+        if let Some((block, group)) = this.start.take() {
+            let shared = group.shared.clone();
+            // A shield in between keeps the group from what happens to its task.
+            if !Around::current().shielded {
+                this.told.0 = Some(cancelled());
             }
-            Err(stopped) => {
-                stop(&shared, &stopped, opened_at);
-                None
-            }
+            // What is around shall not be dropped under the children: it waits until the group has stopped.
+            *this.guard = Some(Guard::begin());
+            *this.open = Some(Open {
+                group: shared.clone(),
+                around: Shared::current(),
+                opened_at,
+                body_is_in: Cell::new(true),
+                is_over: Cell::new(false),
+            });
+            this.body.set(Some(shared.scope.run(Body {
+                start: Some((block, group)),
+                block: None,
+                group: Some(shared.clone()),
+                opened_at,
+            })));
         }
-    };
-    open.body_leaves();
-    let ended = shared.scope.run(Ended::new(shared.clone()));
-    if let Err(stopped) = told.beside(&shared, pin!(ended)).await {
-        stop(&shared, &stopped, opened_at);
-        told.beside(&shared, pin!(Ended::new(shared.clone()))).await;
+        let open = this
+            .open
+            .as_ref()
+            .expect("`GroupScope` polled after it was ready");
+        let group = &*open.group;
+        this.told.stop_if_told(group, context);
+        if let Some(body) = this.body.as_mut().as_pin_mut() {
+            match ready!(body.poll(context)) {
+                Ok(Ok(value)) => *this.value = Some(value),
+                Ok(Err(kind)) => fail_body(group, opened_at, kind),
+                Err(stopped) => stop(group, &stopped, opened_at),
+            }
+            this.body.set(None);
+            open.body_leaves();
+            let ended = Ended::new(open.group.clone());
+            this.closing.set(Some(group.scope.run(ended)));
+        }
+        if let Some(closing) = this.closing.as_mut().as_pin_mut() {
+            if let Err(stopped) = ready!(closing.poll(context)) {
+                stop(group, &stopped, opened_at);
+                *this.stopping = Some(Ended::new(open.group.clone()));
+            }
+            this.closing.set(None);
+        }
+        if let Some(stopping) = this.stopping {
+            ready!(Pin::new(stopping).poll(context));
+        }
+        *this.stopping = None;
+        let outcome = outcome(group, this.value.take());
+        open.is_over.set(true);
+        *this.open = None;
+        this.told.0 = None;
+        *this.guard = None;
+        Poll::Ready(outcome)
     }
-    open.is_over.set(true);
-    outcome(&shared, value)
+}
+
+impl<F, B, T, E: Send + 'static> fmt::Debug for GroupScope<F, B, T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GroupScope")
+            .field("opened_at", &self.opened_at)
+            .finish()
+    }
 }
 
 /// The block failed.
@@ -214,19 +278,13 @@ fn stop(group: &Shared, stopped: &Stopped, opened_at: &'static Location<'static>
 struct Told(Option<Cancelled>);
 
 impl Told {
-    /// Awaits `future`, and stops the group when the task is cancelled.
-    async fn beside<F: Future>(&mut self, group: &Shared, mut future: Pin<&mut F>) -> F::Output {
-        std::future::poll_fn(|context| {
-            if let Some(told) = &mut self.0 {
-                if Pin::new(told).poll(context).is_ready() {
-                    self.0 = None;
-                    let nobody = || current::asks("its task is aborted".into(), Location::caller());
-                    group.stop(cancel_reason().unwrap_or_else(nobody), By::Outside);
-                }
-            }
-            future.as_mut().poll(context)
-        })
-        .await
+    fn stop_if_told(&mut self, group: &Shared, context: &mut Context<'_>) {
+        let Some(told) = &mut self.0 else { return };
+        if Pin::new(told).poll(context).is_ready() {
+            self.0 = None;
+            let nobody = || current::asks("its task is aborted".into(), Location::caller());
+            group.stop(cancel_reason().unwrap_or_else(nobody), By::Outside);
+        }
     }
 }
 

@@ -1,0 +1,948 @@
+//! A group's children do not outlive it; the first failure stops the others; and no error and no panic is lost.
+
+use std::future::{Future, pending};
+use std::panic::panic_any;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use filch::group::{Child, GroupError, StartError};
+use filch::runtime::Runtime;
+use filch::task::{CancelScope, TaskGroup, cancelled, with_grace, yield_now};
+use filch::time::sleep;
+
+mod common;
+use common::{Drops, Gate, a_while, bounded, eventually, many, multi, on_each_kind};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+type Error = &'static str;
+type Group = TaskGroup<Error>;
+
+/// Runs it to an end that must come.
+#[track_caller]
+fn end<F: Future>(rt: &Runtime, future: F) -> F::Output {
+    let bound = async { filch::time::timeout(a_while(), future).await };
+    rt.block_on(bound).expect("it never ends")
+}
+
+/// The errors, in order.
+fn errors(error: &GroupError<Error>) -> Vec<Error> {
+    error.errors().copied().collect()
+}
+
+/// Fails in a while.
+async fn fail(error: Error) -> Result<(), Error> {
+    yield_now().await;
+    Err(error)
+}
+
+/// Never ends, and counts its drop.
+fn forever(drops: &Drops) -> impl Future<Output = Result<(), Error>> + Send + 'static {
+    let counted = drops.counted();
+    async move {
+        let _counted = counted;
+        pending().await
+    }
+}
+
+// CPython: test_taskgroup_01, 02, 03.
+#[test]
+fn taskgroup_01_children_run_and_the_block_gets_their_values() {
+    on_each_kind(|rt| {
+        let both = TaskGroup::scope(async |group: Group| {
+            let one = group.spawn(async { Ok(42) });
+            let two = group.spawn(async {
+                sleep(Duration::from_millis(1)).await;
+                Ok(11)
+            });
+            Ok((one.await.unwrap(), two.await.unwrap()))
+        });
+        assert_eq!(end(&rt, both).unwrap(), (42, 11));
+    });
+}
+
+// CPython: test_taskgroup_02: the group waits for what nobody awaits.
+#[test]
+fn taskgroup_02_the_group_waits_for_children_that_nobody_awaits() {
+    on_each_kind(|rt| {
+        let drops = Drops::default();
+        let n = 100;
+        let all = TaskGroup::scope(async |group: Group| {
+            for k in 0..n {
+                let counted = drops.counted();
+                group.spawn(async move {
+                    let _counted = counted;
+                    for _ in 0..k % 5 {
+                        yield_now().await;
+                    }
+                    // A value that nobody takes goes with the child.
+                    Ok(())
+                });
+            }
+            assert_eq!(group.clone().len() > 0, !group.is_empty());
+            Ok("done")
+        });
+        assert_eq!(end(&rt, all).unwrap(), "done");
+        assert_eq!(drops.count(), n);
+    });
+}
+
+#[test]
+fn a_value_that_nobody_takes_is_dropped_before_the_group_ends() {
+    on_each_kind(|rt| {
+        for _ in 0..many(200) {
+            let drops = Drops::default();
+            let theirs = drops.clone();
+            let all = TaskGroup::scope(async move |group: Group| {
+                for _ in 0..4 {
+                    let counted = theirs.counted();
+                    group.spawn(async move {
+                        yield_now().await;
+                        Ok(counted)
+                    });
+                }
+                Ok(())
+            });
+            end(&rt, all).unwrap();
+            assert_eq!(drops.count(), 4);
+        }
+    });
+}
+
+// CPython: test_taskgroup_04, 05: children with errors, siblings are cancelled.
+#[test]
+fn taskgroup_04_the_first_error_stops_the_siblings_and_the_block() {
+    on_each_kind(|rt| {
+        let drops = Drops::default();
+        let theirs = drops.clone();
+        let line = Arc::new(AtomicU32::new(0));
+        let fails_at = line.clone();
+        let failed = TaskGroup::scope(async move |group: Group| {
+            let counted = theirs.counted();
+            let siblings: Vec<_> = (0..10).map(|_| group.spawn(forever(&theirs))).collect();
+            let (failing, line) = (group.spawn(fail("no such host")), line!());
+            fails_at.store(line, Ordering::SeqCst);
+            // One more behind it.
+            group.spawn(forever(&theirs));
+            let _counted = counted;
+            drop(siblings);
+            let _ = failing.await;
+            pending::<Result<(), Error>>().await
+        });
+        let error = end(&rt, failed).unwrap_err();
+        let line = line.load(Ordering::SeqCst);
+        assert_eq!(drops.count(), 12);
+        assert_eq!(errors(&error), ["no such host"]);
+        assert_eq!(error.panics().count(), 0);
+        assert!(!error.is_elapsed() && error.cancellation().is_none());
+        let first = error.first().unwrap();
+        assert!(!first.is_body() && !first.is_panic());
+        assert_eq!(first.spawned_at().line(), line);
+        let text = format!(
+            "task {} ({}:{line}) failed: no such host",
+            first.id().unwrap(),
+            file!()
+        );
+        assert_eq!(error.to_string(), text);
+        assert_eq!(
+            error.into_iter().next().unwrap().into_error().unwrap(),
+            "no such host"
+        );
+    });
+}
+
+#[test]
+fn a_sibling_is_told_who_failed() {
+    on_each_kind(|rt| {
+        let said = Arc::new(Mutex::new(None));
+        let says = said.clone();
+        let failed = TaskGroup::scope(async move |group: Group| {
+            group.spawn(with_grace(HOUR, async move {
+                cancelled().await;
+                let why = filch::task::cancel_reason().unwrap();
+                *says.lock().unwrap() = Some((why.task(), why.reason().to_owned()));
+                Ok(())
+            }));
+            yield_now().await;
+            let bad = group.spawn_named("bad", fail("oh"));
+            let id = bad.id();
+            let error = bad.await.unwrap_err();
+            assert_eq!(
+                error.reason(),
+                Some("it failed, and its error is with its group")
+            );
+            assert_eq!(error.name(), Some("bad"));
+            Ok(id)
+        });
+        let error = end(&rt, failed).unwrap_err();
+        let failure = error.first().unwrap();
+        assert_eq!(failure.name(), Some("bad"));
+        let said = said.lock().unwrap().take();
+        if let Some((task, reason)) = said {
+            assert_eq!(task, failure.id());
+            assert!(reason.starts_with("task \"bad\" ("), "{reason}");
+            assert!(reason.ends_with("of the same group failed"), "{reason}");
+        }
+    });
+}
+
+// CPython: test_taskgroup_06, 07: all errors are kept, also those of children that fail while they are being stopped.
+#[test]
+fn taskgroup_07_errors_of_children_that_are_being_stopped_are_kept_too() {
+    on_each_kind(|rt| {
+        let failed = TaskGroup::scope(async |group: Group| {
+            let ready = Arc::new(AtomicUsize::new(0));
+            for error in ["second", "third"] {
+                let ready = ready.clone();
+                group.spawn(with_grace(HOUR, async move {
+                    ready.fetch_add(1, Ordering::SeqCst);
+                    cancelled().await;
+                    yield_now().await;
+                    Err::<(), _>(error)
+                }));
+            }
+            while ready.load(Ordering::SeqCst) < 2 {
+                yield_now().await;
+            }
+            group.spawn(async { Err::<(), _>("first") });
+            pending::<Result<(), Error>>().await
+        });
+        let error = end(&rt, failed).unwrap_err();
+        let mut all = errors(&error);
+        assert_eq!(all[0], "first");
+        all.sort_unstable();
+        assert_eq!(all, ["first", "second", "third"]);
+        assert_eq!(error.len(), 3);
+        assert!(error.to_string().starts_with("3 failures: task "));
+        assert_eq!((&error).into_iter().count(), 3);
+    });
+}
+
+// CPython: test_taskgroup_08, 09: the block fails; children are stopped.
+#[test]
+fn taskgroup_08_an_error_of_the_block_stops_the_children() {
+    on_each_kind(|rt| {
+        let drops = Drops::default();
+        let theirs = drops.clone();
+        let failed = TaskGroup::scope(async move |group: Group| {
+            for _ in 0..10 {
+                group.spawn(forever(&theirs));
+            }
+            yield_now().await;
+            Err::<(), _>("the block")
+        });
+        let error = end(&rt, failed).unwrap_err();
+        assert_eq!(drops.count(), 10);
+        assert_eq!(errors(&error), ["the block"]);
+        let failure = error.first().unwrap();
+        assert!(failure.is_body() && failure.id().is_none());
+        assert!(error.to_string().starts_with("the body (tests/group.rs:"));
+    });
+}
+
+#[test]
+fn panics_are_kept_whoever_panics_and_wherever() {
+    struct Bad;
+    impl Drop for Bad {
+        fn drop(&mut self) {
+            panic!("in a drop");
+        }
+    }
+    on_each_kind(|rt| {
+        // A child.
+        let failed = TaskGroup::scope(async |group: Group| {
+            group.spawn(async {
+                yield_now().await;
+                panic_any(7u8);
+                #[expect(unreachable_code)]
+                Ok(())
+            });
+            pending::<Result<(), Error>>().await
+        });
+        let error = end(&rt, failed).unwrap_err();
+        assert_eq!(error.panics().count(), 1);
+        let payload = error.into_iter().next().unwrap().into_panic().unwrap();
+        assert_eq!(*payload.downcast::<u8>().unwrap(), 7);
+
+        // The block, and its making.
+        let failed = TaskGroup::scope(async |_: Group| {
+            yield_now().await;
+            assert_eq!(1, 2, "in the block");
+            Ok(())
+        });
+        let error = end(&rt, failed).unwrap_err();
+        assert!(
+            error.to_string().contains("panicked with message"),
+            "{error}"
+        );
+        assert!(error.first().unwrap().is_body());
+        let failed = TaskGroup::scope(|_: Group| -> std::future::Ready<Result<(), Error>> {
+            panic!("before the block");
+        });
+        assert!(end(&rt, failed).unwrap_err().first().unwrap().is_panic());
+
+        // The drop of a child that is done, of one that is stopped, of a value nobody takes, and of the block.
+        let failed = TaskGroup::scope(async |group: Group| {
+            let bad = Bad;
+            group.spawn(async {
+                let _bad = Bad;
+                pending::<Result<(), Error>>().await
+            });
+            yield_now().await;
+            let (go, wait) = async_channel::bounded::<()>(1);
+            drop(group.spawn(async move {
+                wait.recv().await.unwrap();
+                Ok(Bad)
+            }));
+            go.send(()).await.unwrap();
+            let _bad = bad;
+            pending::<Result<(), Error>>().await
+        });
+        let error = end(&rt, failed).unwrap_err();
+        assert_eq!(error.panics().count(), error.len());
+        // The child that was stopped may not have begun: then there is nothing to drop.
+        assert!((2..=3).contains(&error.len()), "{error:?}");
+        assert!(error.iter().any(|failure| failure.is_body()));
+    });
+}
+
+#[test]
+fn a_child_that_panics_while_another_fails_hurts_nobody_else() {
+    on_each_kind(|rt| {
+        let failed = TaskGroup::scope(async |group: Group| {
+            let gate = Arc::new(AtomicUsize::new(0));
+            for n in 0..8 {
+                let gate = gate.clone();
+                group.spawn(CancelScope::shield(async move {
+                    gate.fetch_add(1, Ordering::SeqCst);
+                    while gate.load(Ordering::SeqCst) < 8 {
+                        yield_now().await;
+                    }
+                    assert!(n % 2 == 0, "odd");
+                    Err::<(), _>("even")
+                }));
+            }
+            Ok(())
+        });
+        let error = end(&rt, failed).unwrap_err();
+        assert_eq!((error.errors().count(), error.panics().count()), (4, 4));
+        assert_eq!(
+            end(&rt, async { filch::spawn(async { 7 }).await }).unwrap(),
+            7
+        );
+    });
+}
+
+// CPython: test_taskgroup_10, 11, 12: cancelled from outside while in the block, or while it waits for the children.
+#[test]
+fn taskgroup_11_a_group_whose_task_is_cancelled_stops_its_children_and_waits_for_them() {
+    on_each_kind(|rt| {
+        for block_is_done in [false, true] {
+            let drops = Drops::default();
+            let (tell, told) = async_channel::bounded(1);
+            let (theirs, after) = (drops.clone(), Arc::new(AtomicUsize::new(0)));
+            let seen = after.clone();
+            let task = rt.spawn(async move {
+                let inner = theirs.clone();
+                let outcome = TaskGroup::scope(async move |group: Group| {
+                    group.spawn(forever(&inner));
+                    let counted = inner.counted();
+                    group.spawn(with_grace(HOUR, async move {
+                        let _counted = counted;
+                        tell.send(()).await.unwrap();
+                        cancelled().await;
+                        // It takes its time, and the group waits.
+                        sleep(Duration::from_millis(5)).await;
+                        Ok(())
+                    }));
+                    if !block_is_done {
+                        pending::<()>().await;
+                    }
+                    Ok(())
+                });
+                let error = outcome.await.unwrap_err();
+                assert_eq!(error.cancellation().unwrap().reason(), "from outside");
+                assert!(error.is_empty());
+                assert_eq!(theirs.count(), 2, "they are gone when the scope ends");
+                seen.fetch_add(1, Ordering::SeqCst);
+                pending::<()>().await;
+            });
+            end(&rt, told.recv()).unwrap();
+            task.cancel("from outside");
+            let error = end(&rt, task).unwrap_err();
+            assert_eq!(error.reason(), Some("from outside"));
+            assert_eq!(
+                after.load(Ordering::SeqCst),
+                1,
+                "it goes on to its next await"
+            );
+        }
+    });
+}
+
+#[test]
+fn a_scope_around_a_group_waits_for_the_children() {
+    on_each_kind(|rt| {
+        end(&rt, async {
+            let drops = Drops::default();
+            let scope = CancelScope::with_timeout(Duration::from_millis(5));
+            let theirs = drops.clone();
+            let inside = TaskGroup::scope(async move |group: Group| {
+                let counted = theirs.counted();
+                group.spawn(with_grace(HOUR, async move {
+                    let _counted = counted;
+                    cancelled().await;
+                    sleep(Duration::from_millis(5)).await;
+                    Ok(())
+                }));
+                group.spawn(forever(&theirs));
+                Ok(())
+            });
+            let elapsed = std::cell::Cell::new(None);
+            let stopped = scope.run(async {
+                elapsed.set(Some(inside.await.unwrap_err().is_elapsed()));
+                pending::<()>().await;
+            });
+            assert!(stopped.await.unwrap_err().is_elapsed());
+            assert_eq!(elapsed.get(), Some(true));
+            assert_eq!(drops.count(), 2);
+        });
+    });
+}
+
+#[test]
+fn a_shielded_group_is_not_reached_by_what_is_around() {
+    on_each_kind(|rt| {
+        let (tell, told) = async_channel::bounded(1);
+        let (go, wait) = async_channel::bounded::<()>(1);
+        let value = Arc::new(AtomicUsize::new(0));
+        let theirs = value.clone();
+        let task = rt.spawn(async move {
+            let scope = CancelScope::new();
+            scope.cancel("around");
+            let group = TaskGroup::scope(async move |group: Group| {
+                let child = group.spawn(async move {
+                    tell.send(()).await.unwrap();
+                    wait.recv().await.unwrap();
+                    Ok(7)
+                });
+                Ok(child.await.unwrap())
+            });
+            let _ = scope
+                .run(async {
+                    let value = CancelScope::shield(group).await.unwrap();
+                    theirs.store(value, Ordering::SeqCst);
+                    pending::<()>().await;
+                })
+                .await;
+            pending::<()>().await;
+        });
+        end(&rt, told.recv()).unwrap();
+        task.cancel("the task");
+        end(&rt, async { sleep(Duration::from_millis(2)).await });
+        go.send_blocking(()).unwrap();
+        assert_eq!(end(&rt, task).unwrap_err().reason(), Some("the task"));
+        assert_eq!(value.load(Ordering::SeqCst), 7);
+    });
+}
+
+// CPython: test_taskgroup_13, 14, 20..: nested groups.
+#[test]
+fn taskgroup_13_a_failure_inside_stops_the_inner_group_and_then_the_outer_one() {
+    on_each_kind(|rt| {
+        let drops = Drops::default();
+        let theirs = drops.clone();
+        let failed = TaskGroup::scope(async move |outer: Group| {
+            outer.spawn(forever(&theirs));
+            let drops = theirs.clone();
+            outer.spawn(async move {
+                let inner = TaskGroup::scope(async move |inner: Group| {
+                    inner.spawn(forever(&drops));
+                    inner.spawn(fail("deep"));
+                    Ok(())
+                });
+                inner.await.map_err(|error| *error.errors().next().unwrap())
+            });
+            pending::<Result<(), Error>>().await
+        });
+        let error = end(&rt, failed).unwrap_err();
+        assert_eq!(errors(&error), ["deep"]);
+        assert_eq!(drops.count(), 2);
+    });
+}
+
+// CPython: test_taskgroup_17..19: a child that is cancelled alone is no failure.
+#[test]
+fn taskgroup_17_a_child_that_is_cancelled_alone_is_no_failure() {
+    on_each_kind(|rt| {
+        let done = TaskGroup::scope(async |group: Group| {
+            let one = group.spawn(pending::<Result<(), Error>>());
+            let two = group.spawn(pending::<Result<(), Error>>());
+            let three = group.spawn(async { Ok(3) });
+            assert!(one.cancel("only you"));
+            two.abort();
+            assert_eq!(one.await.unwrap_err().reason(), Some("only you"));
+            assert!(two.await.unwrap_err().is_cancelled());
+            Ok(three.await.unwrap())
+        });
+        assert_eq!(end(&rt, done).unwrap(), 3);
+    });
+}
+
+// CPython: test_taskgroup_21, 22: children add children while the group closes.
+#[test]
+fn taskgroup_21_children_add_children_while_the_group_closes() {
+    type Grows = std::pin::Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
+    fn grow(group: Group, depth: usize, count: Arc<AtomicUsize>) -> Grows {
+        Box::pin(async move {
+            count.fetch_add(1, Ordering::Relaxed);
+            yield_now().await;
+            for _ in 0..if depth > 0 { 2 } else { 0 } {
+                group.spawn(grow(group.clone(), depth - 1, count.clone()));
+            }
+            Ok(())
+        })
+    }
+    on_each_kind(|rt| {
+        let count = Arc::new(AtomicUsize::new(0));
+        let theirs = count.clone();
+        let done = TaskGroup::scope(async move |group: Group| {
+            group.spawn(grow(group.clone(), 9, theirs));
+            Ok(())
+        });
+        end(&rt, done).unwrap();
+        assert_eq!(count.load(Ordering::Relaxed), (1 << 10) - 1);
+    });
+}
+
+// CPython: test_taskgroup_23..25, test_taskgroup_finished_taskgroup_... : a group that stops or has ended takes no child.
+#[test]
+fn taskgroup_23_a_group_that_stops_or_has_ended_takes_no_child() {
+    on_each_kind(|rt| {
+        end(&rt, async {
+            let drops = Drops::default();
+            let mut kept = None;
+            let refused = TaskGroup::scope(async |group: Group| {
+                kept = Some(group.clone());
+                group.cancel("no more");
+                let child = group.spawn(forever(&drops));
+                assert!(child.is_refused() && child.is_finished());
+                assert!(!child.cancel("nobody"));
+                assert_eq!(drops.count(), 1);
+                Ok(child)
+            });
+            let child: Child<()> = refused.await.unwrap();
+            let id = child.id();
+            let error = child.await.unwrap_err();
+            assert_eq!((error.id(), error.reason()), (id, Some("no more")));
+
+            let group = kept.unwrap();
+            group.ended().await;
+            assert!(group.is_empty());
+            let late = group.spawn(forever(&drops));
+            assert_eq!(drops.count(), 2);
+            assert_eq!(late.await.unwrap_err().reason(), Some("no more"));
+            let start = group.start(|_ready: filch::group::Ready<(), _>| async { Ok(()) });
+            assert!(matches!(start.await, Err(StartError::Cancelled(Some(_)))));
+
+            let mut kept = None;
+            let fine = TaskGroup::scope(async |group: Group| {
+                kept = Some(group);
+                Ok(())
+            });
+            fine.await.unwrap();
+            let late = kept.unwrap().spawn(forever(&drops));
+            assert_eq!(
+                late.await.unwrap_err().reason(),
+                Some("the group has ended")
+            );
+        });
+    });
+}
+
+// CPython main: test_taskgroup_cancel_*.
+#[test]
+fn taskgroup_cancel_stops_the_children_and_the_value_of_a_block_that_is_done_counts() {
+    on_each_kind(|rt| {
+        let drops = Drops::default();
+        let theirs = drops.clone();
+        let done = TaskGroup::scope(async move |group: Group| {
+            for _ in 0..10 {
+                group.spawn(forever(&theirs));
+            }
+            yield_now().await;
+            assert!(group.cancel("got it") && !group.cancel("again"));
+            assert!(group.is_cancelled());
+            assert_eq!(group.cancellation().unwrap().reason(), "got it");
+            Ok(7)
+        });
+        assert_eq!(end(&rt, done).unwrap(), 7);
+        assert_eq!(drops.count(), 10);
+
+        // By a child, while the block waits.
+        let stopped = TaskGroup::scope(async |group: Group| {
+            let handle = group.clone();
+            group.spawn(async move {
+                handle.cancel("by a child");
+                Ok(())
+            });
+            pending::<Result<(), Error>>().await
+        });
+        let error = end(&rt, stopped).unwrap_err();
+        assert!(error.is_empty() && !error.is_elapsed());
+        assert_eq!(error.cancellation().unwrap().reason(), "by a child");
+        assert!(
+            error
+                .to_string()
+                .starts_with("the group was cancelled by task ")
+        );
+    });
+}
+
+#[test]
+fn a_deadline_stops_the_block_or_the_children() {
+    on_each_kind(|rt| {
+        for block_is_done in [false, true] {
+            let drops = Drops::default();
+            let theirs = drops.clone();
+            let start = Instant::now();
+            let limit = Duration::from_millis(10);
+            let late = Group::builder().timeout(limit).scope(async move |group| {
+                assert!(group.deadline().is_some());
+                for _ in 0..10 {
+                    group.spawn(forever(&theirs));
+                }
+                if !block_is_done {
+                    pending::<()>().await;
+                }
+                Ok(())
+            });
+            let error = end(&rt, late).unwrap_err();
+            assert!(start.elapsed() >= limit);
+            assert!(error.is_elapsed() && error.is_empty());
+            assert_eq!(error.to_string(), "the deadline of the group has elapsed");
+            assert_eq!(drops.count(), 10);
+        }
+        let at = Instant::now() + HOUR;
+        let fine = Group::builder().deadline(at).scope(async |group| {
+            group.set_deadline(None);
+            Ok(7)
+        });
+        assert_eq!(end(&rt, fine).unwrap(), 7);
+    });
+}
+
+#[test]
+fn a_limit_lets_so_many_run_at_once_and_makes_who_spawns_wait() {
+    on_each_kind(|rt| {
+        let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let highest = most.clone();
+        let all = Group::builder().limit(3).scope(async move |group| {
+            let work = || {
+                let (now, most) = (now.clone(), most.clone());
+                async move {
+                    most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                    // There is work enough for three from the beginning.
+                    while most.load(Ordering::SeqCst) < 3 {
+                        yield_now().await;
+                    }
+                    yield_now().await;
+                    now.fetch_sub(1, Ordering::SeqCst);
+                    Ok(())
+                }
+            };
+            for _ in 0..50 {
+                group.spawn(work());
+            }
+            for _ in 0..50 {
+                group.wait_spawn(work()).await;
+                // The block, three at work, and those that wait for their turn.
+                assert!(group.len() <= 54);
+            }
+            Ok(())
+        });
+        end(&rt, all).unwrap();
+        assert_eq!(highest.load(Ordering::SeqCst), 3);
+    });
+}
+
+#[test]
+fn a_limit_gives_back_the_places_of_those_that_fail_panic_or_go() {
+    on_each_kind(|rt| {
+        let all = Group::builder().limit(1).scope(async |group| {
+            for round in 0..20 {
+                let child = group.wait_spawn(async move {
+                    match round % 3 {
+                        0 => Ok(()),
+                        _ => pending::<Result<(), Error>>().await,
+                    }
+                });
+                let child = child.await;
+                if round % 3 == 1 {
+                    child.cancel("go");
+                } else {
+                    child.abort();
+                }
+                // A wait that goes before its turn.
+                let mut wait = Box::pin(group.wait_spawn(async { Ok(()) }));
+                let _ = futures::poll!(&mut wait);
+                drop(wait);
+            }
+            Ok(7)
+        });
+        assert_eq!(end(&rt, all).unwrap(), 7);
+
+        // Those that wait are told when the group stops.
+        let drops = Drops::default();
+        let theirs = drops.clone();
+        let failed = Group::builder().limit(1).scope(async move |group| {
+            group.spawn(async {
+                for _ in 0..10 {
+                    yield_now().await;
+                }
+                panic!("on purpose");
+                #[expect(unreachable_code)]
+                Ok(())
+            });
+            for _ in 0..5 {
+                group.spawn(forever(&theirs));
+            }
+            // From another child, which has no place to wait for.
+            let child = group.wait_spawn(forever(&theirs)).await;
+            assert!(child.is_refused());
+            Ok(())
+        });
+        let error = end(&rt, failed).unwrap_err();
+        assert_eq!(error.panics().count(), 1);
+        assert_eq!(drops.count(), 6);
+    });
+}
+
+// Trio: test_nursery_start.
+#[test]
+fn start_waits_until_the_child_is_ready() {
+    on_each_kind(|rt| {
+        let served = TaskGroup::scope(async |group: Group| {
+            let (go, wait) = async_channel::bounded::<()>(1);
+            let port = group.start(|ready| async move {
+                yield_now().await;
+                ready.send(8080).unwrap();
+                wait.recv().await.unwrap();
+                Ok(())
+            });
+            let port: u16 = port.await.unwrap();
+            assert_eq!(group.len(), 2, "it serves on");
+            go.send(()).await.unwrap();
+            Ok(port)
+        });
+        assert_eq!(end(&rt, served).unwrap(), 8080);
+    });
+}
+
+#[test]
+fn what_becomes_of_a_child_before_it_is_ready_is_its_starters_business() {
+    on_each_kind(|rt| {
+        let drops = Drops::default();
+        let theirs = drops.clone();
+        let fine = TaskGroup::scope(async move |group: Group| {
+            type Ready = filch::group::Ready<(), Error>;
+            let sibling = group.spawn(async { Ok(7) });
+            let failed = group
+                .start(|_ready: Ready| fail("early"))
+                .await
+                .unwrap_err();
+            assert!(
+                failed
+                    .to_string()
+                    .ends_with("failed: early, before it was ready")
+            );
+            assert_eq!(failed.into_error(), Some("early"));
+
+            let panicked = group.start(|_ready: Ready| async { panic!("early") }).await;
+            let Err(StartError::Failed(failure)) = panicked else {
+                panic!("it is ready");
+            };
+            assert!(failure.is_panic());
+
+            let ended = group
+                .start(|_ready: Ready| async { Ok(()) })
+                .await
+                .unwrap_err();
+            assert!(matches!(ended, StartError::Ended));
+            assert_eq!(ended.into_error(), None);
+
+            // Nobody waits any more: the child is cancelled.
+            let counted = theirs.counted();
+            let mut goes = group.start(|_ready: Ready| async move {
+                let _counted = counted;
+                pending::<Result<(), Error>>().await
+            });
+            assert!(futures::poll!(&mut goes).is_pending());
+            drop(goes);
+            Ok(sibling.await.unwrap())
+        });
+        assert_eq!(end(&rt, fine).unwrap(), 7);
+        assert_eq!(drops.count(), 1);
+
+        // Afterwards it is the group's.
+        let failed = TaskGroup::scope(async |group: Group| {
+            let ready = group.start(|ready| async move {
+                ready.send(()).unwrap();
+                yield_now().await;
+                Err("late")
+            });
+            ready.await.unwrap();
+            pending::<Result<(), Error>>().await
+        });
+        assert_eq!(errors(&end(&rt, failed).unwrap_err()), ["late"]);
+
+        // The group stops before it is ready.
+        let stopped = TaskGroup::scope(async |group: Group| {
+            let starts = group.start(|_ready: filch::group::Ready<(), _>| pending());
+            group.cancel("stop");
+            let starts = CancelScope::shield(starts).await;
+            let Err(StartError::Cancelled(Some(why))) = starts else {
+                panic!("it is ready");
+            };
+            assert_eq!(why.reason(), "stop");
+            Ok(())
+        });
+        end(&rt, stopped).unwrap();
+    });
+}
+
+#[test]
+fn a_scope_whose_future_goes_aborts_its_children_and_says_when_they_are_gone() {
+    on_each_kind(|rt| {
+        end(&rt, async {
+            let drops = Drops::default();
+            let kept = Arc::new(Mutex::new(None));
+            let (theirs, place) = (drops.clone(), kept.clone());
+            let mut scope = Box::pin(TaskGroup::scope(async move |group: Group| {
+                *place.lock().unwrap() = Some(group.clone());
+                for _ in 0..10 {
+                    group.spawn(forever(&theirs));
+                    let counted = theirs.counted();
+                    // No grace in an abort.
+                    group.spawn(with_grace(HOUR, async move {
+                        let _counted = counted;
+                        pending::<Result<(), Error>>().await
+                    }));
+                }
+                pending::<Result<(), Error>>().await
+            }));
+            assert!(futures::poll!(&mut scope).is_pending());
+            yield_now().await;
+            let group = kept.lock().unwrap().take().unwrap();
+            drop(scope);
+            assert!(group.is_cancelled());
+            group.ended().await;
+            assert_eq!(drops.count(), 20);
+            assert!(group.is_empty());
+        });
+    });
+}
+
+#[test]
+fn a_group_waits_for_the_children_of_a_group_that_was_dropped_inside() {
+    bounded(|| {
+        let rt = multi(8);
+        let drops = Drops::default();
+        let (gate, theirs) = (Gate::closed(), drops.clone());
+        let pass = gate.clone();
+        let outer = rt.spawn(TaskGroup::scope(async move |outer: Group| {
+            let (tell, told) = async_channel::bounded(1);
+            let counted = theirs.counted();
+            let child = outer.spawn(async move {
+                let middle = TaskGroup::scope(async move |middle: Group| {
+                    middle.spawn(async move {
+                        let inner = TaskGroup::scope(async move |inner: Group| {
+                            inner.spawn(async move {
+                                let _counted = counted;
+                                tell.send(()).await.unwrap();
+                                // Nothing can stop this poll.
+                                pass.pass();
+                                pending::<Result<(), Error>>().await
+                            });
+                            pending::<Result<(), Error>>().await
+                        });
+                        inner.await.map_err(|_| "inner")
+                    });
+                    pending::<Result<(), Error>>().await
+                });
+                middle.await.map_err(|_: GroupError<Error>| "middle")
+            });
+            told.recv().await.unwrap();
+            child.abort();
+            assert!(child.await.unwrap_err().is_cancelled());
+            Ok(())
+        }));
+        rt.block_on(async { sleep(Duration::from_millis(20)).await });
+        assert!(
+            !outer.is_finished(),
+            "a child two groups down is still alive"
+        );
+        assert_eq!(drops.count(), 0);
+        gate.open();
+        end(&rt, outer).unwrap().unwrap();
+        assert_eq!(drops.count(), 1);
+    });
+}
+
+#[test]
+fn a_group_that_is_never_polled_runs_nothing() {
+    let scope = TaskGroup::scope(async |_: Group| -> Result<(), Error> { panic!("it runs") });
+    drop(scope);
+}
+
+#[test]
+fn a_runtime_that_ends_takes_its_groups_with_it() {
+    bounded(|| {
+        let drops = Drops::default();
+        for _ in 0..many(20) {
+            let rt = multi(8);
+            let theirs = drops.clone();
+            let before = drops.count();
+            drop(rt.spawn(TaskGroup::scope(async move |group: Group| {
+                for _ in 0..50 {
+                    group.spawn(forever(&theirs));
+                }
+                pending::<Result<(), Error>>().await
+            })));
+            drop(rt);
+            // As many as were spawned, and each once.
+            assert!((before..=before + 50).contains(&drops.count()));
+        }
+    });
+}
+
+#[test]
+fn ten_thousand_children_on_eight_workers() {
+    bounded(|| {
+        let rt = multi(8);
+        for _ in 0..many(10) {
+            let sum = Arc::new(AtomicUsize::new(0));
+            let theirs = sum.clone();
+            let n = 10_000;
+            let done = rt.spawn(TaskGroup::scope(async move |group: Group| {
+                for k in 1..=n {
+                    let sum = theirs.clone();
+                    group.spawn(async move {
+                        if k % 7 == 0 {
+                            yield_now().await;
+                        }
+                        sum.fetch_add(k, Ordering::Relaxed);
+                        Ok(())
+                    });
+                }
+                Ok(())
+            }));
+            end(&rt, done).unwrap().unwrap();
+            assert_eq!(sum.load(Ordering::Relaxed), n * (n + 1) / 2);
+        }
+        eventually("no task is left", || {
+            format!("{:?}", rt.handle()).contains("tasks: 0")
+        });
+    });
+}
