@@ -28,6 +28,7 @@ mod join_handles;
 mod ping_pong;
 mod spawn;
 mod task_bytes;
+mod task_group;
 mod yield_many;
 
 use std::path::{Path, PathBuf};

@@ -15,6 +15,7 @@ use crate::ping_pong::PingPong;
 use crate::problem::{Contestant, enter};
 use crate::spawn::{SpawnLocal, SpawnRemote};
 use crate::task_bytes::TaskBytes;
+use crate::task_group::TaskGroup;
 use crate::yield_many::YieldMany;
 
 /// Which way a figure is good.
@@ -168,6 +169,14 @@ pub(crate) const ROWS: &[Row] = &[
         floor: Some(1.3),
         about: "spawn 10,000 tasks, await every handle",
         enter: |peer, workers| enter(JoinHandles, peer, workers),
+        ..RUNS
+    },
+    Row {
+        name: "task_group",
+        floor: Some(1.0),
+        about: "a group of 10,000 children, against tokio's JoinSet",
+        peers: &["filch", "tokio"],
+        enter: |peer, workers| enter(TaskGroup, peer, workers),
         ..RUNS
     },
     Row {
