@@ -90,7 +90,7 @@ impl<T> JoinHandle<T> {
 
     /// The task's id.
     pub fn id(&self) -> Id {
-        self.0.task().origin().id
+        self.0.task().id()
     }
 
     /// A handle that can abort the task, and nothing else.

@@ -76,6 +76,11 @@ impl Task {
         unsafe { self.0.as_ref() }
     }
 
+    #[inline]
+    pub(crate) fn id(&self) -> Id {
+        self.header().id
+    }
+
     /// Who this is.
     #[inline]
     pub(crate) fn origin(&self) -> Whose<'_> {
@@ -261,7 +266,7 @@ impl AbortHandle {
 
     /// The task's id.
     pub fn id(&self) -> Id {
-        self.0.origin().id
+        self.0.id()
     }
 }
 
