@@ -235,7 +235,7 @@ fn scopes_from_many_threads_with_tasks_that_end_in_all_ways_lend_soundly() {
 fn run_scopes(rt: &Runtime, random: &mut Random) {
     let _entered = rt.enter();
     for _ in 0..many(100) {
-        let mut cells = vec![0u64; 16];
+        let mut cells = [0u64; 16];
         let panics = random.below(4) == 0;
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             scope(|scope| {
