@@ -57,7 +57,7 @@ impl Tree {
                 Way::Abort => self.root.wait_for().abort(),
                 Way::Scope => drop(self.scope.cancel("chaos")),
                 Way::Fail => return Err("chaos"),
-                Way::Panic => std::panic::panic_any("chaos"),
+                Way::Panic => panic!("on purpose"),
             }
         }
         yield_now().await;
@@ -155,6 +155,7 @@ fn run_tree(rt: &Runtime, levels: usize, stop_at: usize, way: Way) -> bool {
 
 #[test]
 fn a_tree_of_30_levels_is_stopped_at_each_of_its_awaits_in_each_way() {
+    quiet();
     let mut random = Random::from_env();
     bounded(move || {
         let rt = multi(8);
@@ -174,6 +175,7 @@ fn a_tree_of_30_levels_is_stopped_at_each_of_its_awaits_in_each_way() {
 
 #[test]
 fn a_tree_of_1000_levels_is_stopped_at_awaits_from_the_root_to_the_leaf_and_back() {
+    quiet();
     let mut random = Random::from_env();
     bounded(move || {
         let rt = multi(8);
@@ -214,6 +216,7 @@ fn nested_scopes_of_one_task_are_stopped_at_each_await() {
             scope.run(block).await.map_err(|_| "stopped")?
         })
     }
+    quiet();
     let mut random = Random::from_env();
     bounded(move || {
         let levels = 100;
@@ -282,8 +285,8 @@ impl Drop for Bomb {
 
 #[test]
 fn groups_that_go_while_their_children_panic_leak_nothing() {
+    quiet();
     let mut random = Random::from_env();
-    quiet_about("on purpose");
     let rounds = many(2000);
     bounded(move || {
         let rt = multi(8);
@@ -338,14 +341,17 @@ fn groups_that_go_while_their_children_panic_leak_nothing() {
     });
 }
 
-/// Panics that say this are not worth a page of output each.
-fn quiet_about(text: &'static str) {
-    let other = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |info| {
-        if !said(info).is_some_and(|said| said.contains(text)) {
-            other(info);
-        }
-    }));
+/// What panics on purpose is not worth a page of output each.
+fn quiet() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        let other = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            if !said(info).is_some_and(|said| said.contains("on purpose")) {
+                other(info);
+            }
+        }));
+    });
 }
 
 fn said<'a>(info: &'a std::panic::PanicHookInfo<'_>) -> Option<&'a str> {

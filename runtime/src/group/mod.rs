@@ -108,7 +108,7 @@ pub struct GroupBuilder<E> {
 }
 
 impl<E: Send + 'static> GroupBuilder<E> {
-    /// Lets only so many children run at once: the others wait until one is done, in the order in which they were spawned.
+    /// Lets only so many children run at once: the others wait until one is done, in the order in which their tasks begin.
     ///
     /// # Panics
     /// If it is 0.
