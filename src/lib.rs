@@ -18,6 +18,7 @@
 //! |---|---|
 //! | start a runtime | [`main`], [`test`], [`runtime::Builder`] |
 //! | run things at the same time | [`spawn`], [`join!`], [`try_join!`], [`select!`], [`task`] |
+//! | keep tasks together, and stop them together | [`task::TaskGroup`], [`task::CancelScope`] |
 //! | run code that blocks | [`task::spawn_blocking`] |
 //! | run tasks that are not `Send` | [`task::LocalSet`], [`runtime::LocalRuntime`], [`task::LocalPoolHandle`] |
 //! | wait for a moment, or no longer than | [`time::sleep`], [`time::timeout`] |
@@ -50,6 +51,10 @@ pub use filch_net as net;
 
 /// Tasks: units of work that the workers run.
 pub mod task {
+    pub use filch_runtime::group::{
+        Child, Failure, GroupBuilder, GroupError, GroupScope, Ready, Scope, ScopedJoinHandle,
+        StartError, Starting, TaskGroup, scope,
+    };
     pub use filch_runtime::{
         AbortHandle, Id, JoinError, JoinHandle, TaskBuilder as Builder, id, spawn, spawn_blocking,
         try_id, yield_now,
@@ -85,6 +90,9 @@ pub mod task {
     };
     pub use filch_runtime::{LocalEnterGuard, LocalPoolHandle, LocalSet, spawn_local};
 }
+
+#[doc(inline)]
+pub use filch_runtime::group;
 
 /// The runtime: what runs tasks, I/O and timers.
 pub mod runtime {

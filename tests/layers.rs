@@ -23,6 +23,7 @@ const STOREYS: [&[&str]; 4] = [
         "builder",
         "cancel",
         "context",
+        "group",
         "handle",
         "io",
         "join_set",
@@ -56,6 +57,8 @@ const UNSAFE: &[&str] = &[
     "runtime/src/local/mod.rs",
     "runtime/src/scheduler/mod.rs",
     "runtime/src/scheduler/local.rs",
+    "runtime/src/group/count.rs",
+    "runtime/src/group/lend.rs",
     "net/src/read_buf.rs",
 ];
 

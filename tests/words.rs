@@ -194,6 +194,8 @@ fn each_model_that_is_named_is_a_test() {
         "/blocking",
         "/local",
         "/time",
+        "/cancel",
+        "/group",
     ];
     let all = folders
         .iter()

@@ -46,6 +46,11 @@ pub(crate) trait Engine: Copy + Send + Sync + 'static {
     /// Lets the task run on with nobody waiting for it.
     fn detach<T: Send + 'static>(join: Self::Join<T>);
 
+    /// Runs the children as a group, from inside a task, with what this runtime has for it.
+    fn group<F>(self, children: impl Iterator<Item = F> + Send) -> impl Future<Output = ()> + Send
+    where
+        F: Future<Output = ()> + Send + 'static;
+
     fn yield_now() -> impl Future<Output = ()> + Send;
 
     /// Listens on a free port of 127.0.0.1. To be called inside a task: some runtimes need their context for it.

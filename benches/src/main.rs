@@ -33,6 +33,7 @@ mod one_thread;
 mod ping_pong;
 mod spawn;
 mod task_bytes;
+mod task_group;
 mod yield_many;
 
 use std::path::{Path, PathBuf};

@@ -18,6 +18,7 @@ use crate::ping_pong::PingPong;
 use crate::problem::{Contestant, enter};
 use crate::spawn::{SpawnLocal, SpawnRemote};
 use crate::task_bytes::TaskBytes;
+use crate::task_group::TaskGroup;
 use crate::yield_many::YieldMany;
 
 /// Which way a figure is good.
@@ -181,6 +182,14 @@ pub(crate) const ROWS: &[Row] = &[
         about: "100 tasks yield beside a task on each worker whose reads and writes are always ready",
         peers: &["filch", "tokio"],
         enter: |peer, workers| enter(BudgetFairness { workers }, peer, workers),
+        ..RUNS
+    },
+    Row {
+        name: "task_group",
+        floor: Some(1.0),
+        about: "a group of 10,000 children, against tokio's JoinSet",
+        peers: &["filch", "tokio"],
+        enter: |peer, workers| enter(TaskGroup, peer, workers),
         ..RUNS
     },
     Row {

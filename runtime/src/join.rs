@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 use crate::budget;
 use crate::done_list::DoneList;
 use crate::error::JoinError;
-use crate::origin::Id;
+use crate::origin::{Id, Whose};
 use crate::task::{AbortHandle, Joiner, current};
 use std::sync::Arc;
 
@@ -52,6 +52,11 @@ impl<T> JoinHandle<T> {
         self.0.task().abort();
     }
 
+    /// Whose outcome it is.
+    pub(crate) fn whose(&self) -> Whose<'_> {
+        self.0.task().origin()
+    }
+
     /// Asks the task to stop, and says why. False if the task is done.
     ///
     /// Its future is dropped at its next await, as [`abort`](Self::abort) does it; the poll under way, if there is one,
@@ -88,7 +93,7 @@ impl<T> JoinHandle<T> {
 
     /// The task's id.
     pub fn id(&self) -> Id {
-        self.0.task().origin().id
+        self.0.task().id()
     }
 
     /// Has the list told `number` when the task is done. False if it is done already: then the list never hears of it.

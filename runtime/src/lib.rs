@@ -30,6 +30,7 @@ mod scheduler; //    queues, workers, who sleeps
 mod builder;
 mod cancel;
 mod context;
+pub mod group;
 mod handle;
 pub mod io;
 mod join_set;
@@ -55,6 +56,7 @@ pub use cancel::{
 pub use cancellation::Cancellation;
 pub use context::EnterGuard;
 pub use error::JoinError;
+pub use group::{Scope, ScopedJoinHandle, scope};
 pub use handle::{Handle, TryCurrentError};
 pub use join::{AbortOnDropHandle, JoinHandle};
 pub use join_set::{JoinSet, JoinSetBuilder};

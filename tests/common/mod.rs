@@ -342,6 +342,33 @@ impl Probe {
     }
 }
 
+/// Makes a future, polls it 0 times, then another once, and so on, and drops each where it then is: at each of its awaits.
+/// Before each poll but the first it waits for the wake-up that must come. Ends with the future that is ready; the answer is at how
+/// many awaits it was dropped. Each time no waker may be left.
+#[track_caller]
+pub(crate) fn drop_at_each_await<F: Future>(what: &str, mut make: impl FnMut() -> F) -> usize {
+    for polls in 0.. {
+        let probe = Probe::new();
+        let mut future = Box::pin(make());
+        let mut ready = false;
+        for n in 0..polls {
+            probe.wait(n);
+            ready = probe.poll(&mut future).is_ready();
+            if ready {
+                break;
+            }
+        }
+        drop(future);
+        // Whoever wakes it may hold a waker for the moment that it takes.
+        eventually(what, || probe.held() == 0);
+        if ready {
+            return polls;
+        }
+        assert!(polls < 10_000, "never ready: {what}");
+    }
+    unreachable!("it counts without end")
+}
+
 /// Numbers that look random, the same for the same seed (splitmix64).
 pub(crate) struct Random(u64);
 

@@ -1,5 +1,6 @@
 //! filch as its users run it: multi-thread scheduler, every setting at its default. The same calls as in `tokio.rs`.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -9,7 +10,7 @@ use std::task::{Context, Poll};
 use filch::io::{AsyncReadExt, AsyncWriteExt};
 use filch::net::{TcpListener, TcpSocket, TcpStream};
 use filch::runtime::{Builder, Runtime};
-use filch::task::JoinHandle;
+use filch::task::{JoinHandle, TaskGroup};
 use socket2::SockRef;
 
 use super::Engine;
@@ -65,6 +66,22 @@ impl Engine for Filch {
 
     fn detach<T: Send + 'static>(join: Join<T>) {
         drop(join);
+    }
+
+    async fn group<F>(self, children: impl Iterator<Item = F> + Send)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let group = TaskGroup::scope(async |group| {
+            for child in children {
+                group.spawn(async move {
+                    child.await;
+                    Ok::<_, Infallible>(())
+                });
+            }
+            Ok(())
+        });
+        group.await.expect("a child panicked");
     }
 
     fn yield_now() -> impl Future<Output = ()> + Send {

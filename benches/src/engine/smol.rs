@@ -58,6 +58,16 @@ impl Engine for Smol {
         join.detach();
     }
 
+    async fn group<F>(self, children: impl Iterator<Item = F> + Send)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let all: Vec<_> = children.map(|child| self.spawn(child)).collect();
+        for child in all {
+            child.await;
+        }
+    }
+
     fn yield_now() -> impl Future<Output = ()> + Send {
         smol::future::yield_now()
     }

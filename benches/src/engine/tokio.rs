@@ -10,7 +10,7 @@ use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::runtime::{Builder, Runtime};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
 use super::Engine;
 
@@ -65,6 +65,19 @@ impl Engine for Tokio {
 
     fn detach<T: Send + 'static>(join: Join<T>) {
         drop(join);
+    }
+
+    async fn group<F>(self, children: impl Iterator<Item = F> + Send)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let mut set = JoinSet::new();
+        for child in children {
+            set.spawn(child);
+        }
+        while let Some(outcome) = set.join_next().await {
+            outcome.expect("a child panicked");
+        }
     }
 
     fn yield_now() -> impl Future<Output = ()> + Send {

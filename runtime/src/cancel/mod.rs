@@ -10,6 +10,9 @@ mod scope;
 mod shield;
 mod watch;
 
+pub(crate) use scope::Around;
+pub(crate) use shield::Guard;
+
 pub use deadline::{FailAfter, MoveOn, fail_after, fail_at, move_on_after, move_on_at};
 pub use grace::{Grace, with_grace};
 pub use scope::{CancelScope, Run, Stopped};

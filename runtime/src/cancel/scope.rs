@@ -74,37 +74,48 @@ pub(super) struct Frame {
     last_key: AtomicU64,
 }
 
-thread_local! {
-    static CURRENT: Cell<Option<Arc<Frame>>> = const { Cell::new(None) };
+/// What is around the code that a thread polls.
+#[derive(Clone, Default)]
+pub(crate) struct Around {
+    /// The innermost scope, up to the next shield.
+    pub(super) frame: Option<Arc<Frame>>,
+    /// There is a shield between this code and its task.
+    pub(crate) shielded: bool,
 }
 
-/// While it lives the frame is the current one. It moves there and back, so that nothing is counted.
+thread_local! {
+    static CURRENT: Cell<Around> = const { Cell::new(Around { frame: None, shielded: false }) };
+}
+
+/// While it lives, something else is around. It moves there and back, so that nothing is counted.
 pub(super) struct Inside<'a> {
-    place: &'a mut Option<Arc<Frame>>,
-    outer: Option<Arc<Frame>>,
+    place: &'a mut Around,
+    outer: Around,
 }
 
 impl Inside<'_> {
-    pub(super) fn begin(place: &mut Option<Arc<Frame>>) -> Inside<'_> {
-        let outer = CURRENT.replace(place.take());
+    pub(super) fn begin(place: &mut Around) -> Inside<'_> {
+        let outer = CURRENT.replace(std::mem::take(place));
         Inside { place, outer }
     }
 }
 
 impl Drop for Inside<'_> {
     fn drop(&mut self) {
-        *self.place = CURRENT.replace(self.outer.take());
+        *self.place = CURRENT.replace(std::mem::take(&mut self.outer));
     }
 }
 
-impl Frame {
-    /// The frame that this thread polls in.
-    pub(super) fn current() -> Option<Arc<Frame>> {
+impl Around {
+    /// What is around the code that calls this.
+    pub(crate) fn current() -> Around {
         let current = CURRENT.take();
         CURRENT.set(current.clone());
         current
     }
+}
 
+impl Frame {
     fn key(&self) -> Key {
         self.last_key.fetch_add(1, Ordering::Relaxed) + 1
     }
@@ -171,7 +182,7 @@ impl CancelScope {
         self.cancel_as(current::asks(reason.into(), Location::caller()))
     }
 
-    fn cancel_as(&self, why: Cancellation) -> bool {
+    pub(crate) fn cancel_as(&self, why: Cancellation) -> bool {
         let first = self.0.why.set(why).is_ok();
         self.0.waiters.take().complete(drop);
         first
@@ -318,8 +329,8 @@ pin_project! {
 
 /// What a run has while it is under way.
 struct Begun {
-    /// Some, except while the block is polled.
-    frame: Option<Arc<Frame>>,
+    /// The own frame, except while the block is polled.
+    around: Around,
     scope: CancelScope,
     /// In the scope's list, and in that of the frame above.
     key: Key,
@@ -330,24 +341,35 @@ struct Begun {
 
 impl Begun {
     fn new(scope: &CancelScope) -> Begun {
-        let above = Frame::current();
+        let Around {
+            frame: above,
+            shielded,
+        } = Around::current();
+        let key_above = above.as_ref().map_or(0, |above| above.key());
+        let frame = Arc::new(Frame {
+            above,
+            shields: AtomicUsize::new(0),
+            stop: OnceLock::new(),
+            waiters: Callbacks::new(),
+            last_key: AtomicU64::new(0),
+        });
         Begun {
             key: scope.key(),
-            key_above: above.as_ref().map_or(0, |above| above.key()),
-            frame: Some(Arc::new(Frame {
-                above,
-                shields: AtomicUsize::new(0),
-                stop: OnceLock::new(),
-                waiters: Callbacks::new(),
-                last_key: AtomicU64::new(0),
-            })),
+            key_above,
+            around: Around {
+                frame: Some(frame),
+                shielded,
+            },
             scope: scope.clone(),
             changes: usize::MAX,
         }
     }
 
     fn frame(&self) -> &Frame {
-        self.frame.as_ref().expect("moved only during a poll")
+        self.around
+            .frame
+            .as_ref()
+            .expect("moved only during a poll")
     }
 
     /// Leaves the waker wherever a reason to stop may come from.
@@ -383,7 +405,7 @@ impl Begun {
 impl Drop for Begun {
     fn drop(&mut self) {
         self.scope.0.waiters.remove(self.key);
-        if let Some(frame) = &self.frame {
+        if let Some(frame) = &self.around.frame {
             if let Some(above) = &frame.above {
                 above.waiters.remove(self.key_above);
             }
@@ -403,7 +425,7 @@ impl<F: Future> Future for Run<F> {
         if is_new || !begun.stops() {
             let block = this.block.as_mut().as_pin_mut();
             let block = block.expect("`Run` polled after it was ready");
-            let inside = Inside::begin(&mut begun.frame);
+            let inside = Inside::begin(&mut begun.around);
             let polled = block.poll(context);
             drop(inside);
             if let Poll::Ready(value) = polled {

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
-use super::scope::{CancelScope, Frame, Inside};
+use super::scope::{Around, CancelScope, Frame, Inside};
 use crate::join::JoinHandle;
 use crate::task::current::{self, Hold};
 use std::sync::Arc;
@@ -69,15 +69,15 @@ pin_project! {
 }
 
 /// Holds off all that is around.
-struct Guard {
+pub(crate) struct Guard {
     frame: Option<Arc<Frame>>,
     /// None outside a task.
     _hold: Option<Hold>,
 }
 
 impl Guard {
-    fn begin() -> Guard {
-        let frame = Frame::current();
+    pub(crate) fn begin() -> Guard {
+        let frame = Around::current().frame;
         if let Some(frame) = &frame {
             frame.shield();
         }
@@ -104,9 +104,12 @@ impl<F: Future> Future for Shield<F> {
         if this.guard.is_none() && !*this.is_over {
             *this.guard = Some(Guard::begin());
         }
-        // To what is inside, nothing is around.
-        let mut nobody = None;
-        let inside = Inside::begin(&mut nobody);
+        // To what is inside, no scope is around.
+        let mut around = Around {
+            frame: None,
+            shielded: true,
+        };
+        let inside = Inside::begin(&mut around);
         let polled = this.future.poll(context);
         drop(inside);
         if polled.is_ready() {

@@ -53,7 +53,7 @@ impl Live {
     /// Owns the task, and tells it its key. False if the scheduler has shut down: the caller abandons `job`.
     #[inline]
     pub(crate) fn insert(&self, mut task: Task, job: &Job, seat: Option<usize>) -> bool {
-        let shard_number = self.shard_for(seat, task.origin().id);
+        let shard_number = self.shard_for(seat, task.id());
         let mut shard = self.shards[shard_number].lock();
         let open = !shard.closed;
         // A task that comes too late is owned, too, for the moment that its cancellation takes.

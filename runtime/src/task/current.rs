@@ -92,3 +92,47 @@ impl Drop for Hold {
         });
     }
 }
+
+#[cfg(all(test, not(filch_loom)))]
+mod tests {
+    use super::*;
+    use crate::job::{Job, Schedule};
+    use crate::origin::Origin;
+    use std::sync::Arc;
+    use std::sync::Mutex;
+
+    /// Looks for the current task when its owner lets go of it, which may be the end of its memory.
+    #[derive(Default)]
+    struct Looks {
+        owner: Mutex<Option<Task>>,
+        seen: Mutex<Vec<bool>>,
+    }
+
+    // SAFETY: `owner` keeps the reference until `release`, and the test keeps the `Arc`.
+    unsafe impl Schedule for Looks {
+        fn submit_here(&self, job: Job) -> Result<(), Job> {
+            Err(job)
+        }
+        fn submit(self: &Arc<Self>, job: Job) {
+            drop(job);
+        }
+        fn release(&self, _: u64) {
+            self.seen.lock().unwrap().push(task().is_some());
+            let owner = self.owner.lock().unwrap().take();
+            owner.expect("released once").let_go();
+        }
+    }
+
+    #[test]
+    fn there_is_no_current_task_once_its_memory_may_go() {
+        let looks = Arc::new(Looks::default());
+        let theirs = looks.clone();
+        let future = async move { theirs.seen.lock().unwrap().push(task().is_some()) };
+        let spawned = super::super::new(future, Origin::at(Location::caller()), &looks);
+        *looks.owner.lock().unwrap() = Some(spawned.owner);
+        drop(spawned.joiner);
+        assert!(spawned.job.run().is_none());
+        assert_eq!(*looks.seen.lock().unwrap(), [true, false]);
+        assert!(task().is_none());
+    }
+}

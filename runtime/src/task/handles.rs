@@ -102,6 +102,11 @@ impl Task {
         unsafe { self.0.as_ref() }
     }
 
+    #[inline]
+    pub(crate) fn id(&self) -> Id {
+        self.header().id
+    }
+
     /// Who this is.
     #[inline]
     pub(crate) fn origin(&self) -> Whose<'_> {
@@ -296,7 +301,7 @@ impl AbortHandle {
 
     /// The task's id.
     pub fn id(&self) -> Id {
-        self.0.origin().id
+        self.0.id()
     }
 }
 
