@@ -85,6 +85,7 @@ pub mod runtime {
     pub use filch_runtime::{
         Builder, EnterGuard, Handle, ReactorMode, Runtime, StallReport, TryCurrentError,
     };
+    pub use filch_runtime::{RuntimeFlavor, RuntimeId as Id};
 }
 
 /// Waiting for a moment.

@@ -43,7 +43,7 @@ pub use budget::{
 pub use builder::Builder;
 pub use context::EnterGuard;
 pub use error::JoinError;
-pub use handle::{Handle, TryCurrentError};
+pub use handle::{Handle, RuntimeFlavor, RuntimeId, TryCurrentError};
 pub use join::{AbortOnDropHandle, JoinHandle};
 pub use join_set::{JoinSet, JoinSetBuilder};
 pub use origin::Id;

@@ -14,6 +14,7 @@ use super::idle::{Searching, Woken};
 use super::queues::Deque;
 use super::seat::Seat;
 use super::{FEW, Scheduler, call};
+use crate::budget;
 use crate::driver::Borrow;
 use crate::job::Job;
 use crate::park::Bed;
@@ -189,6 +190,10 @@ impl Worker {
     fn requeue(&self, job: Job) {
         let was_empty = self.deque.is_empty();
         self.deque.push(job);
+        // A poll that has used up its budget was as long as many: who waits outside has waited long enough.
+        if budget::was_refused() {
+            self.until_inbox.set(0);
+        }
         // A deque that was not empty had its submit; one that was is ours to run next, unless the next slot comes first.
         if was_empty && !self.my_seat().next.is_empty() {
             self.pushed();
@@ -223,8 +228,15 @@ impl Worker {
     fn next_job(&self) -> Option<Job> {
         let settings = &self.scheduler.settings;
         if is_due(&self.until_inbox, settings.global_queue_interval) {
-            if let Some(job) = self.scheduler.inbox.take_one() {
-                return Some(job);
+            // A batch goes to the back of the deque: where that is long, the others wait better where they are.
+            let inbox = &self.scheduler.inbox;
+            let job = if self.deque.len() < u64::from(settings.global_queue_interval) {
+                inbox.take_batch(&self.deque)
+            } else {
+                inbox.take_one()
+            };
+            if job.is_some() {
+                return job;
             }
         }
         if is_due(&self.until_poller, settings.event_interval) {
