@@ -18,6 +18,9 @@
 //! |---|---|
 //! | start a runtime | [`main`], [`test`], [`runtime::Builder`] |
 //! | run things at the same time | [`spawn`], [`join!`], [`try_join!`], [`select!`], [`task`] |
+//! | wait for many tasks | [`task::JoinSet`] |
+//! | give a task values of its own | [`task_local!`], [`task::LocalKey`] |
+//! | leave room for other tasks | [`task::coop`] |
 //! | run code that blocks | [`task::spawn_blocking`] |
 //! | wait for a moment, or no longer than | [`time::sleep`], [`time::timeout`] |
 //! | hand a value over later, with callbacks | [`Promise`] |
