@@ -6,7 +6,7 @@ use std::num::NonZeroU64;
 use std::panic::Location;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::inherit::{self, Inheritance, Worn};
+use crate::inherit::{self, Inheritance};
 
 /// A task's number: unique among all tasks of this process, never used again.
 ///
@@ -67,15 +67,6 @@ impl Origin {
     /// The task's name, if it has one.
     pub(crate) fn name(&self) -> Option<&str> {
         self.extra.as_ref()?.name.as_deref()
-    }
-
-    /// Puts on what the task inherits, for one run.
-    #[inline]
-    pub(crate) fn wear(&self) -> Worn {
-        match self.inheritance() {
-            Some(inheritance) => Worn::of(inheritance),
-            None => Worn::nothing(),
-        }
     }
 
     /// What the task inherits.

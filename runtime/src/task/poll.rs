@@ -11,6 +11,7 @@ use super::state::{Finish, Pause, Start};
 use super::waker;
 use crate::budget;
 use crate::error::Cause;
+use crate::inherit::Worn;
 use crate::job::{Job, JobHead, Schedule, drop_payload};
 
 /// Runs the task of this job. The answer is the next job of a task that woke itself while it ran.
@@ -27,7 +28,7 @@ where
     // SAFETY: the caller's promise; it lives on while the task is not done: its owner holds it.
     let cell = unsafe { Cell::<F, S>::of(header) };
     let _entered = cell.header.origin.id.enter();
-    let worn = cell.header.origin.wear();
+    let worn = Worn::of(cell.header.origin.inheritance());
     let outcome = match cell.header.state.start() {
         Start::Poll => {
             let waker = waker::borrowed(header);
@@ -38,7 +39,7 @@ where
                 poll(cell, &mut context)
             })) {
                 Ok(Poll::Pending) => {
-                    worn.keep(cell.header.origin.inheritance());
+                    worn.keep(|| cell.header.origin.inheritance());
                     return match cell.header.state.pause() {
                         // From here another runner may finish and free the task: nothing below touches it.
                         Pause::Idle => None,
