@@ -43,6 +43,8 @@ pub(crate) struct Worker {
     parker: Parker,
     /// Jobs until the next look into the injector first.
     until_inbox: Cell<u32>,
+    /// A poll has used up its budget since the last look into the injector.
+    polls_are_long: Cell<bool>,
     /// Jobs until the next look into the poller first.
     until_poller: Cell<u32>,
     /// Jobs from the next slot since the deque was last looked at.
@@ -138,6 +140,7 @@ impl Worker {
             deque: chair.deque,
             parker: chair.parker,
             until_inbox: Cell::new(0),
+            polls_are_long: Cell::new(false),
             until_poller: Cell::new(0),
             streak: Cell::new(0),
             random: Cell::new(0x9E37_79B9 ^ (chair.seat as u32 + 1).wrapping_mul(0x85EB_CA6B)),
@@ -193,6 +196,7 @@ impl Worker {
         // A poll that has used up its budget was as long as many: who waits outside has waited long enough.
         if budget::was_refused() {
             self.until_inbox.set(0);
+            self.polls_are_long.set(true);
         }
         // A deque that was not empty had its submit; one that was is ours to run next, unless the next slot comes first.
         if was_empty && !self.my_seat().next.is_empty() {
@@ -228,9 +232,10 @@ impl Worker {
     fn next_job(&self) -> Option<Job> {
         let settings = &self.scheduler.settings;
         if is_due(&self.until_inbox, settings.global_queue_interval) {
-            // A batch goes to the back of the deque: where that is long, the others wait better where they are.
             let inbox = &self.scheduler.inbox;
-            let job = if self.deque.len() < u64::from(settings.global_queue_interval) {
+            // A batch goes to the back of the deque: where that is long, the others wait better where they are.
+            let is_short = || self.deque.len() < u64::from(settings.global_queue_interval);
+            let job = if self.polls_are_long.take() && is_short() {
                 inbox.take_batch(&self.deque)
             } else {
                 inbox.take_one()
