@@ -57,7 +57,8 @@ pub mod task {
         try_id, yield_now,
     };
     pub use filch_runtime::{
-        AbortOnDropHandle, AccessError, JoinSet, LocalKey, consume_budget, unconstrained,
+        AbortOnDropHandle, AccessError, JoinSet, LocalKey, Unconstrained, consume_budget,
+        unconstrained,
     };
 
     /// The futures that functions of this module return.
