@@ -19,6 +19,9 @@
 //! | start a runtime | [`main`], [`test`], [`runtime::Builder`] |
 //! | run things at the same time | [`spawn`], [`join!`], [`try_join!`], [`select!`], [`task`] |
 //! | keep tasks together, and stop them together | [`task::TaskGroup`], [`task::CancelScope`] |
+//! | wait for many tasks | [`task::JoinSet`] |
+//! | give a task values of its own | [`task_local!`], [`task::LocalKey`] |
+//! | leave room for other tasks | [`task::coop`] |
 //! | run code that blocks | [`task::spawn_blocking`] |
 //! | run tasks that are not `Send` | [`task::LocalSet`], [`runtime::LocalRuntime`], [`task::LocalPoolHandle`] |
 //! | wait for a moment, or no longer than | [`time::sleep`], [`time::timeout`] |
@@ -60,7 +63,8 @@ pub mod task {
         try_id, yield_now,
     };
     pub use filch_runtime::{
-        AbortOnDropHandle, AccessError, JoinSet, LocalKey, consume_budget, unconstrained,
+        AbortOnDropHandle, AccessError, JoinSet, LocalKey, Unconstrained, consume_budget,
+        unconstrained,
     };
 
     /// The futures that functions of this module return.
@@ -100,6 +104,7 @@ pub mod runtime {
         Builder, EnterGuard, Handle, ReactorMode, Runtime, StallReport, TryCurrentError,
     };
     pub use filch_runtime::{LocalOptions, LocalRuntime};
+    pub use filch_runtime::{RuntimeFlavor, RuntimeId as Id};
 }
 
 /// Waiting for a moment.

@@ -31,6 +31,9 @@
 /// With `biased;` each round goes from top to bottom: it saves the random number and lets the order speak, and
 /// fairness is then up to you. Put the shutdown signal above the busy stream.
 ///
+/// A round begins only while the task has some of its [budget](crate::task::coop) left, so that other tasks get their turn
+/// even if a branch that keeps to no budget is always ready.
+///
 /// # Panics
 /// If every branch is disabled and there is no `else`.
 ///

@@ -24,7 +24,7 @@ use filch::task::{consume_budget, yield_now};
 use filch::time::{sleep, timeout};
 
 mod common;
-use common::{bounded, multi, on_each_kind, pair, read_byte, single};
+use common::{block_workers, bounded, multi, on_each_kind, pair, read_byte, single};
 
 /// Operations in one poll.
 const BUDGET: usize = 128;
@@ -407,5 +407,39 @@ fn an_executor_inside_a_task_ends() {
         };
         let task = rt.spawn(async { futures::executor::block_on(inner) });
         assert_eq!(rt.block_on(task).unwrap(), 7);
+    });
+}
+
+/// A poll that uses up its budget is as long as many others: what waits outside must not wait for so many of them.
+#[test]
+fn what_comes_from_outside_waits_for_few_greedy_polls() {
+    bounded(|| {
+        let rt = multi(1);
+        let polls = Arc::new(AtomicUsize::new(0));
+        for _ in 0..3 {
+            let polls = polls.clone();
+            rt.spawn(async move {
+                loop {
+                    // Counts the polls: whatever comes after the last unit is another one.
+                    consume_budget().await;
+                    if !has_budget_remaining() {
+                        polls.fetch_add(1, Ordering::SeqCst);
+                    }
+                }
+            });
+        }
+        let gate = block_workers(&rt, 1);
+        let before = polls.load(Ordering::SeqCst);
+        let tasks: Vec<_> = (0..40)
+            .map(|_| {
+                let polls = polls.clone();
+                rt.spawn(async move { polls.load(Ordering::SeqCst) })
+            })
+            .collect();
+        gate.open();
+        for task in tasks {
+            let after = rt.block_on(task).unwrap();
+            assert!(after - before < 40, "{} greedy polls first", after - before);
+        }
     });
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
-use filch::runtime::{Builder, Runtime};
+use filch::runtime::{Builder, Handle, Runtime, RuntimeFlavor};
 
 mod common;
 use common::{
@@ -336,4 +336,36 @@ fn a_build_that_fails_halfway_ends_what_it_started() {
     // Room for one worker and the reactor is room enough.
     let rt = builder.worker_threads(1).build().unwrap();
     assert_healthy(&rt, 1);
+}
+
+#[test]
+fn a_handle_says_which_runtime_it_is_of() {
+    bounded(|| {
+        let mut builder = Builder::new_multi_thread();
+        let named = builder.worker_threads(1).name("first").build().unwrap();
+        let (other, one_thread) = (multi(1), single());
+        assert_eq!(named.handle().name(), Some("first"));
+        assert_eq!(other.handle().name(), None);
+        assert_eq!(named.handle().runtime_flavor(), RuntimeFlavor::MultiThread);
+        assert_eq!(
+            one_thread.handle().runtime_flavor(),
+            RuntimeFlavor::CurrentThread
+        );
+        let here = || async { Handle::current().id() };
+        let ids: HashSet<_> = [&named, &other, &one_thread]
+            .map(|rt| {
+                let id = rt.handle().id();
+                assert_eq!(rt.block_on(rt.spawn(here())).unwrap(), id);
+                assert_eq!(rt.block_on(here()), id);
+                id.to_string()
+            })
+            .into();
+        assert_eq!(ids.len(), 3);
+    });
+}
+
+#[test]
+#[should_panic(expected = "the name of a runtime may not be empty")]
+fn a_runtime_has_no_empty_name() {
+    Builder::new_current_thread().name("");
 }

@@ -17,10 +17,12 @@ pub(crate) enum Flavor {
 pub(crate) struct Args {
     pub(crate) flavor: Flavor,
     pub(crate) worker_threads: Option<usize>,
+    /// The runtime's.
+    pub(crate) name: Option<LitStr>,
     pub(crate) krate: Option<Path>,
 }
 
-const NAMES: &str = "one of `flavor`, `worker_threads`, `crate`";
+const NAMES: &str = "one of `flavor`, `worker_threads`, `name`, `crate`";
 
 impl Args {
     /// What to expand with when the arguments are wrong: the error alone should meet the user's eye.
@@ -28,6 +30,7 @@ impl Args {
         Args {
             flavor: Flavor::CurrentThread,
             worker_threads: None,
+            name: None,
             krate: None,
         }
     }
@@ -57,6 +60,7 @@ impl Args {
         Ok(Args {
             flavor,
             worker_threads: given.worker_threads.map(|(threads, _)| threads),
+            name: given.name,
             krate: given.krate,
         })
     }
@@ -66,6 +70,7 @@ impl Args {
 struct Given {
     flavor: Option<Flavor>,
     worker_threads: Option<(usize, LitInt)>,
+    name: Option<LitStr>,
     krate: Option<Path>,
 }
 
@@ -85,6 +90,10 @@ impl Given {
             "worker_threads" => {
                 let value = value_of(&name, input, self.worker_threads.is_some())?;
                 self.worker_threads = Some(worker_threads(value)?);
+            }
+            "name" => {
+                let value = value_of(&name, input, self.name.is_some())?;
+                self.name = Some(runtime_name(value)?);
             }
             "crate" => {
                 let value = value_of(&name, input, self.krate.is_some())?;
@@ -145,6 +154,14 @@ fn worker_threads(value: Lit) -> Result<(usize, LitInt)> {
             Err(Error::new(value.span(), message))
         }
     }
+}
+
+fn runtime_name(value: Lit) -> Result<LitStr> {
+    let value = string(value, "name")?;
+    if value.value().is_empty() {
+        return Err(Error::new(value.span(), "`name` may not be empty"));
+    }
+    Ok(value)
 }
 
 fn path(value: Lit) -> Result<Path> {

@@ -176,9 +176,13 @@ fn builder(args: &Args) -> TokenStream {
     let worker_threads = args.worker_threads.map(|threads| {
         quote_spanned! {site=> .worker_threads(#threads) }
     });
+    let name = args.name.as_ref().map(|name| {
+        quote_spanned! {site=> .name(#name) }
+    });
     quote_spanned! {site=>
         #krate::runtime::Builder::#builder
             #worker_threads
+            #name
             .enable_all()
             .build()
             .expect("failed to build the filch runtime")

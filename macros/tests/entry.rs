@@ -26,6 +26,9 @@ mod recorder {
             pub(crate) fn worker_threads(self, workers: usize) -> Builder {
                 Builder(format!("{} worker_threads={workers}", self.0))
             }
+            pub(crate) fn name(self, name: &str) -> Builder {
+                Builder(format!("{} name={name}", self.0))
+            }
             pub(crate) fn enable_all(self) -> Builder {
                 Builder(format!("{} enable_all", self.0))
             }
@@ -55,12 +58,16 @@ fn main_builds_what_its_arguments_say() {
     async fn three_workers() {}
     #[filch::main(flavor = "current_thread", crate = "self::recorder")]
     async fn one_thread() {}
+    #[filch::main(name = "crunch", crate = "recorder")]
+    async fn named() {}
     default();
     assert_eq!(built(), "multi_thread enable_all");
     three_workers();
     assert_eq!(built(), "multi_thread worker_threads=3 enable_all");
     one_thread();
     assert_eq!(built(), "current_thread enable_all");
+    named();
+    assert_eq!(built(), "multi_thread name=crunch enable_all");
 }
 
 #[filch::test(crate = "recorder")]

@@ -32,6 +32,8 @@ const REFUSALS: i32 = 1024;
 thread_local! {
     /// What is left in the poll that this thread is in; below 0, how often that was too little.
     static LEFT: Cell<i32> = const { Cell::new(UNLIMITED) };
+    /// An operation was refused since somebody asked.
+    static REFUSED: Cell<bool> = const { Cell::new(false) };
 }
 
 /// The thread has a budget of its own while this lives; then what it had before.
@@ -73,8 +75,15 @@ pub(crate) fn poll_left(context: &Context<'_>) -> Poll<()> {
 fn come_again(context: &Context<'_>) -> Poll<()> {
     let refused = 1 - LEFT.get();
     LEFT.set(if refused < REFUSALS { -refused } else { WHOLE });
+    REFUSED.set(true);
     context.waker().wake_by_ref();
     Poll::Pending
+}
+
+/// Has a poll on this thread used up its budget and asked for more since the last call?
+#[inline]
+pub(crate) fn was_refused() -> bool {
+    REFUSED.get() && REFUSED.replace(false)
 }
 
 /// An operation was ready.
@@ -288,14 +297,17 @@ pin_project! {
 /// use filch::task::coop::cooperative;
 ///
 /// # filch::block_on(async {
-/// let (send, numbers) = async_channel::unbounded();
-/// for n in 0..1000 {
-///     send.try_send(n).unwrap();
+/// /// Stands for a channel of another crate that has a thousand messages.
+/// async fn receive() -> u32 {
+///     1
 /// }
-/// for n in 0..1000 {
-///     // A channel of another crate: without this, the loop would never let others run.
-///     assert_eq!(cooperative(numbers.recv()).await, Ok(n));
+///
+/// let mut sum = 0;
+/// for _ in 0..1000 {
+///     // Without this, the loop would never let others run.
+///     sum += cooperative(receive()).await;
 /// }
+/// assert_eq!(sum, 1000);
 /// # });
 /// ```
 pub fn cooperative<F: Future>(future: F) -> Coop<F> {

@@ -10,7 +10,7 @@ use crossbeam_utils::sync::Parker;
 
 use crate::blocking::{self, Pool};
 use crate::context::{Driving, Serving};
-use crate::handle::{Handle, Inner, SharedChair};
+use crate::handle::{Handle, Inner, RuntimeId, SharedChair};
 use crate::home::ThreadMark;
 use crate::reactor::guard::Guard;
 use crate::reactor::{Reactor, ReactorMode};
@@ -40,6 +40,7 @@ const MAX_WORKERS: usize = 32768;
 pub struct Builder {
     pub(crate) current_thread: bool,
     worker_threads: Option<usize>,
+    runtime_name: Option<Box<str>>,
     max_blocking_threads: usize,
     thread_keep_alive: Duration,
     thread_name: Option<ThreadName>,
@@ -60,6 +61,7 @@ impl Builder {
         Builder {
             current_thread,
             worker_threads: None,
+            runtime_name: None,
             max_blocking_threads: 512,
             thread_keep_alive: Duration::from_secs(10),
             thread_name: None,
@@ -253,6 +255,24 @@ impl Builder {
         self
     }
 
+    /// Names the runtime: see [`Handle::name`].
+    ///
+    /// # Panics
+    /// If the name is empty.
+    ///
+    /// # Examples
+    /// ```
+    /// let rt = filch::runtime::Builder::new_current_thread().name("tests").build().unwrap();
+    /// assert_eq!(rt.handle().name(), Some("tests"));
+    /// ```
+    #[track_caller]
+    pub fn name(&mut self, name: impl Into<String>) -> &mut Self {
+        let name = name.into();
+        assert!(!name.is_empty(), "the name of a runtime may not be empty");
+        self.runtime_name = Some(name.into());
+        self
+    }
+
     /// Builds the runtime, and starts its threads.
     ///
     /// # Errors
@@ -279,6 +299,8 @@ impl Builder {
             blocking: Pool::new(self.blocking_settings()),
             chair: self.current_thread.then(SharedChair::default),
             pid: std::process::id(),
+            id: RuntimeId::next(),
+            name: self.runtime_name.clone(),
         }));
         if let Some(shared) = &handle.0.chair {
             *shared.free.lock() = chairs.pop();
@@ -289,7 +311,7 @@ impl Builder {
         for chair in chairs {
             let handle = runtime.handle().clone();
             let scheduler = scheduler.clone();
-            let name = self.name(|| format!("filch-w{:02}", chair.seat()));
+            let name = self.name_thread(|| format!("filch-w{:02}", chair.seat()));
             let thread = self.thread(name).spawn(move || {
                 let _driving = Driving::begin();
                 let _entered = handle.enter();
@@ -301,7 +323,7 @@ impl Builder {
         reactor.set_guard(parker.unparker().clone());
         let tick = self.guard_tick;
         let handle = runtime.handle().clone();
-        let name = self.name(|| "filch-reactor".to_owned());
+        let name = self.name_thread(|| "filch-reactor".to_owned());
         let thread = self.thread(name).spawn(move || {
             let _serving = Serving::begin(&handle);
             Guard {
@@ -332,7 +354,7 @@ impl Builder {
         }
     }
 
-    fn name(&self, default: impl FnOnce() -> String) -> String {
+    fn name_thread(&self, default: impl FnOnce() -> String) -> String {
         self.thread_name
             .as_ref()
             .map_or_else(default, |name| name())
@@ -372,7 +394,7 @@ impl Builder {
             keep_alive: self.thread_keep_alive,
             start_thread: Box::new(move |number, serve| {
                 let hooks = hooks.clone();
-                let name = names.name(|| format!("filch-b{number:03}"));
+                let name = names.name_thread(|| format!("filch-b{number:03}"));
                 names.thread(name).spawn(move || hooks.around(serve))
             }),
         }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
 use crossbeam_utils::sync::Parker;
@@ -44,6 +44,51 @@ pub(crate) struct Inner {
     /// The one seat of a current-thread runtime.
     pub(crate) chair: Option<SharedChair>,
     pub(crate) pid: u32,
+    pub(crate) id: RuntimeId,
+    pub(crate) name: Option<Box<str>>,
+}
+
+/// A runtime's number: unique among all runtimes of this process, never used again.
+///
+/// # Source
+/// `tokio::runtime::Id`.
+///
+/// # Examples
+/// ```
+/// use filch::runtime::{Handle, Runtime};
+///
+/// let (one, two) = (Runtime::new().unwrap(), Runtime::new().unwrap());
+/// assert_ne!(one.handle().id(), two.handle().id());
+/// assert_eq!(one.block_on(async { Handle::current().id() }), one.handle().id());
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct RuntimeId(u64);
+
+impl RuntimeId {
+    pub(crate) fn next() -> RuntimeId {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        // Ordering: Relaxed: the counter's own order alone makes ids differ.
+        RuntimeId(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+impl fmt::Display for RuntimeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Which kind of runtime.
+///
+/// # Source
+/// `tokio::runtime::RuntimeFlavor`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum RuntimeFlavor {
+    /// All tasks run on the thread that is in `block_on`.
+    CurrentThread,
+    /// Tasks run on worker threads.
+    MultiThread,
 }
 
 /// A seat that whoever calls `block_on` takes in turn.
@@ -88,6 +133,33 @@ impl Handle {
     /// If there is none.
     pub fn try_current() -> Result<Handle, TryCurrentError> {
         context::with_current(Handle::clone).ok_or(TryCurrentError(()))
+    }
+
+    /// The runtime's id.
+    pub fn id(&self) -> RuntimeId {
+        self.0.id
+    }
+
+    /// The runtime's name, if its builder gave it one.
+    pub fn name(&self) -> Option<&str> {
+        self.0.name.as_deref()
+    }
+
+    /// Which kind of runtime it is.
+    ///
+    /// # Examples
+    /// ```
+    /// use filch::runtime::{Handle, RuntimeFlavor};
+    ///
+    /// # filch::block_on(async {
+    /// assert_eq!(Handle::current().runtime_flavor(), RuntimeFlavor::MultiThread);
+    /// # });
+    /// ```
+    pub fn runtime_flavor(&self) -> RuntimeFlavor {
+        match self.0.chair {
+            Some(_) => RuntimeFlavor::CurrentThread,
+            None => RuntimeFlavor::MultiThread,
+        }
     }
 
     /// Makes this runtime current on this thread while the guard lives.

@@ -96,54 +96,66 @@ fn copy_all() -> Option<Inheritance> {
     (!all.is_empty()).then(|| Inheritance(Mutex::new(all)))
 }
 
-/// What a run of a task wears of its inheritance: taken off when this is dropped.
+/// What a run of a task wears of its inheritance: taken off when this is dropped. Most tasks have none.
 #[must_use = "taken off when dropped"]
-pub(crate) struct Worn {
-    /// With whether it could be put on.
-    all: Vec<(Key, Box<dyn Heirloom>, bool)>,
-}
+pub(crate) struct Worn(Option<Box<Clothes>>);
+
+/// Copies that are put on, with whether they could be.
+struct Clothes(Vec<(Key, Box<dyn Heirloom>, bool)>);
 
 impl Worn {
-    /// A task that inherits nothing.
+    /// Puts it on, if there is any.
     #[inline]
-    pub(crate) fn nothing() -> Worn {
-        Worn { all: Vec::new() }
-    }
-
-    /// Puts all of it on.
-    #[cold]
-    pub(crate) fn of(inheritance: &Inheritance) -> Worn {
-        let all = std::mem::take(&mut *inheritance.0.lock());
-        let put_on = |(key, mut copy): (Key, Box<dyn Heirloom>)| {
-            let fits = copy.exchange();
-            push(key);
-            (key, copy, fits)
-        };
-        Worn {
-            all: all.into_iter().map(put_on).collect(),
-        }
+    pub(crate) fn of(inheritance: Option<&Inheritance>) -> Worn {
+        Worn(inheritance.map(Clothes::put_on))
     }
 
     /// # Panics
     /// If some of it could not be put on.
     #[inline]
     pub(crate) fn check(&self) {
+        if let Some(clothes) = &self.0 {
+            clothes.check();
+        }
+    }
+
+    /// Takes it off, and gives it back for the task's next run.
+    #[inline]
+    pub(crate) fn keep<'a>(self, inheritance: impl FnOnce() -> Option<&'a Inheritance>) {
+        if let Some(mut clothes) = self.0 {
+            clothes.keep(inheritance());
+        }
+    }
+}
+
+impl Clothes {
+    #[cold]
+    fn put_on(inheritance: &Inheritance) -> Box<Clothes> {
+        let all = std::mem::take(&mut *inheritance.0.lock());
+        let put_on = |(key, mut copy): (Key, Box<dyn Heirloom>)| {
+            let fits = copy.exchange();
+            push(key);
+            (key, copy, fits)
+        };
+        Box::new(Clothes(all.into_iter().map(put_on).collect()))
+    }
+
+    #[cold]
+    fn check(&self) {
         assert!(
-            self.all.iter().all(|(_, _, fits)| *fits),
+            self.0.iter().all(|(_, _, fits)| *fits),
             "cannot run a task that inherits a task-local value while that value's storage is borrowed"
         );
     }
 
-    /// Takes it off; it is for the task's next run.
-    #[inline]
-    pub(crate) fn keep(mut self, inheritance: Option<&Inheritance>) {
-        if let (false, Some(inheritance)) = (self.all.is_empty(), inheritance) {
+    #[cold]
+    fn keep(&mut self, inheritance: Option<&Inheritance>) {
+        if let Some(inheritance) = inheritance {
             let all = self.take_off();
             *inheritance.0.lock() = all;
         }
     }
 
-    #[cold]
     fn take_off(&mut self) -> Vec<(Key, Box<dyn Heirloom>)> {
         let take_off = |(key, mut copy, fits): (Key, Box<dyn Heirloom>, bool)| {
             pop();
@@ -152,21 +164,17 @@ impl Worn {
             }
             (key, copy)
         };
-        std::mem::take(&mut self.all)
-            .into_iter()
-            .map(take_off)
-            .collect()
+        let all = std::mem::take(&mut self.0);
+        all.into_iter().map(take_off).collect()
     }
 }
 
-impl Drop for Worn {
+impl Drop for Clothes {
     /// The task is done.
-    #[inline]
+    #[cold]
     fn drop(&mut self) {
-        if !self.all.is_empty() {
-            for (_, copy) in self.take_off() {
-                quietly(|| drop(copy));
-            }
+        for (_, copy) in self.take_off() {
+            quietly(|| drop(copy));
         }
     }
 }

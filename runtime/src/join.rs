@@ -112,13 +112,12 @@ impl<T> JoinHandle<T> {
     /// # Examples
     /// ```
     /// # filch::block_on(async {
-    /// let (alive, gone) = async_channel::bounded::<()>(1);
-    /// let task = filch::spawn(async move {
-    ///     std::future::pending::<()>().await;
-    ///     drop(alive);
-    /// });
+    /// let task = filch::spawn(std::future::pending::<()>());
+    /// let alive = task.abort_handle();
     /// drop(task.abort_on_drop());
-    /// assert!(gone.recv().await.is_err());
+    /// while !alive.is_finished() {
+    ///     filch::task::yield_now().await;
+    /// }
     /// # });
     /// ```
     pub fn abort_on_drop(self) -> AbortOnDropHandle<T> {

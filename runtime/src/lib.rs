@@ -57,7 +57,7 @@ pub use cancellation::Cancellation;
 pub use context::EnterGuard;
 pub use error::JoinError;
 pub use group::{Scope, ScopedJoinHandle, scope};
-pub use handle::{Handle, TryCurrentError};
+pub use handle::{Handle, RuntimeFlavor, RuntimeId, TryCurrentError};
 pub use join::{AbortOnDropHandle, JoinHandle};
 pub use join_set::{JoinSet, JoinSetBuilder};
 pub use local_pool::LocalPoolHandle;

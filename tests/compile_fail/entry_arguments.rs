@@ -66,4 +66,13 @@ async fn crate_that_is_no_string() {}
 #[filch::main(crate = "not a path")]
 async fn crate_that_is_no_path() {}
 
+#[filch::main(name = "a", name = "b")]
+async fn name_twice() {}
+
+#[filch::main(name = 1)]
+async fn name_that_is_no_string() {}
+
+#[filch::test(name = "")]
+async fn empty_name() {}
+
 fn main() {}

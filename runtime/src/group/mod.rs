@@ -241,10 +241,7 @@ impl<E: Send + 'static> TaskGroup<E> {
         F: Future<Output = Result<T, E>> + Send + 'static,
         T: Send + 'static,
     {
-        let origin = Origin {
-            name: Some(Box::new(name.into())),
-            ..Origin::at(Location::caller())
-        };
+        let origin = Origin::at(Location::caller()).named(name);
         self.spawn_from(future, None, origin)
     }
 

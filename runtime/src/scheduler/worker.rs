@@ -15,6 +15,7 @@ use super::live::Ended;
 use super::queues::Deque;
 use super::seat::Seat;
 use super::{FEW, Scheduler, call};
+use crate::budget;
 use crate::driver::Borrow;
 use crate::job::{Job, Release};
 use crate::park::Bed;
@@ -43,6 +44,8 @@ pub(crate) struct Worker {
     parker: Parker,
     /// Jobs until the next look into the injector first.
     until_inbox: Cell<u32>,
+    /// A poll has used up its budget since the last look into the injector.
+    polls_are_long: Cell<bool>,
     /// Jobs until the next look into the poller first.
     until_poller: Cell<u32>,
     /// Jobs from the next slot since the deque was last looked at.
@@ -140,6 +143,7 @@ impl Worker {
             deque: chair.deque,
             parker: chair.parker,
             until_inbox: Cell::new(0),
+            polls_are_long: Cell::new(false),
             until_poller: Cell::new(0),
             streak: Cell::new(0),
             random: Cell::new(0x9E37_79B9 ^ (chair.seat as u32 + 1).wrapping_mul(0x85EB_CA6B)),
@@ -200,6 +204,11 @@ impl Worker {
     fn requeue(&self, job: Job) {
         let was_empty = self.deque.is_empty();
         self.deque.push(job);
+        // A poll that has used up its budget was as long as many: who waits outside has waited long enough.
+        if budget::was_refused() {
+            self.until_inbox.set(0);
+            self.polls_are_long.set(true);
+        }
         // A deque that was not empty had its submit; one that was is ours to run next, unless the next slot comes first.
         if was_empty && !self.my_seat().next.is_empty() {
             self.pushed();
@@ -234,8 +243,16 @@ impl Worker {
     fn next_job(&self) -> Option<Job> {
         let settings = &self.scheduler.settings;
         if is_due(&self.until_inbox, settings.global_queue_interval) {
-            if let Some(job) = self.scheduler.inbox.take_one() {
-                return Some(job);
+            let inbox = &self.scheduler.inbox;
+            // A batch goes to the back of the deque: where that is long, the others wait better where they are.
+            let is_short = || self.deque.len() < u64::from(settings.global_queue_interval);
+            let job = if self.polls_are_long.take() && is_short() {
+                inbox.take_batch(&self.deque)
+            } else {
+                inbox.take_one()
+            };
+            if job.is_some() {
+                return job;
             }
         }
         if is_due(&self.until_poller, settings.event_interval) {

@@ -25,7 +25,7 @@ use super::state::State;
 use super::{memory, poll};
 use crate::cancellation::Cancellation;
 use crate::error::Cause;
-use crate::inherit::{Inheritance, Worn};
+use crate::inherit::Inheritance;
 use crate::job::{Job, JobHead, JobVtable, Schedule, quietly};
 use crate::origin::{Id, Origin, Whose};
 use crate::promise::callbacks::Callbacks;
@@ -202,12 +202,6 @@ impl Header {
     #[inline]
     pub(super) fn inheritance(&self) -> Option<&Inheritance> {
         self.side.get()?.extra.inheritance.as_ref()
-    }
-
-    /// Puts on what the task inherits, for one run.
-    #[inline]
-    pub(super) fn wear(&self) -> Worn {
-        self.inheritance().map_or_else(Worn::nothing, Worn::of)
     }
 
     /// Who stopped the task, if anybody said so.

@@ -96,7 +96,7 @@ impl Drop for Hold {
 #[cfg(all(test, not(filch_loom)))]
 mod tests {
     use super::*;
-    use crate::job::{Job, Schedule};
+    use crate::job::{Job, Release, Schedule};
     use crate::origin::Origin;
     use std::sync::Arc;
     use std::sync::Mutex;
@@ -116,10 +116,11 @@ mod tests {
         fn submit(self: &Arc<Self>, job: Job) {
             drop(job);
         }
-        fn release(&self, _: u64) {
+        fn release(&self, _: u64) -> Release {
             self.seen.lock().unwrap().push(task().is_some());
             let owner = self.owner.lock().unwrap().take();
             owner.expect("released once").let_go();
+            Release::Caller
         }
     }
 

@@ -11,6 +11,7 @@ use super::state::{Finish, Pause, Start};
 use super::waker;
 use crate::budget;
 use crate::error::Cause;
+use crate::inherit::Worn;
 use crate::job::{Job, JobHead, Release, Schedule, drop_payload};
 use crate::origin::forget_memory;
 
@@ -28,7 +29,7 @@ where
     // SAFETY: the caller's promise; it lives on while the task is not done: its owner holds it.
     let cell = unsafe { Cell::<F, S>::of(header) };
     let _entered = cell.header.id.enter(header.as_ptr().cast_const().cast());
-    let worn = cell.header.wear();
+    let worn = Worn::of(cell.header.inheritance());
     let outcome = match cell.header.state.start() {
         Start::Poll => {
             let waker = waker::borrowed(header);
@@ -39,7 +40,7 @@ where
                 poll(cell, &mut context)
             })) {
                 Ok(Poll::Pending) => {
-                    worn.keep(cell.header.inheritance());
+                    worn.keep(|| cell.header.inheritance());
                     return match cell.header.state.pause() {
                         // From here another runner may finish and free the task: nothing below touches it.
                         Pause::Idle => None,
