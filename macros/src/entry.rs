@@ -170,17 +170,23 @@ fn builder(args: &Args) -> TokenStream {
         None => quote_spanned! {site=> ::filch },
     };
     let builder = match args.flavor {
-        Flavor::CurrentThread => quote_spanned! {site=> new_current_thread() },
+        Flavor::CurrentThread | Flavor::Local => quote_spanned! {site=> new_current_thread() },
         Flavor::MultiThread => quote_spanned! {site=> new_multi_thread() },
     };
     let worker_threads = args.worker_threads.map(|threads| {
         quote_spanned! {site=> .worker_threads(#threads) }
     });
+    let build = match args.flavor {
+        Flavor::Local => {
+            quote_spanned! {site=> build_local(::core::default::Default::default()) }
+        }
+        Flavor::CurrentThread | Flavor::MultiThread => quote_spanned! {site=> build() },
+    };
     quote_spanned! {site=>
         #krate::runtime::Builder::#builder
             #worker_threads
             .enable_all()
-            .build()
+            .#build
             .expect("failed to build the filch runtime")
     }
 }

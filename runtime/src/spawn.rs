@@ -199,7 +199,7 @@ impl<'a> TaskBuilder<'a> {
         TaskBuilder { name: Some(name) }
     }
 
-    fn origin(self, place: &'static Location<'static>) -> Origin {
+    pub(crate) fn origin(self, place: &'static Location<'static>) -> Origin {
         Origin {
             name: self.name.map(|name| Box::new(name.into())),
             ..Origin::at(place)
