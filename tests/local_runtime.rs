@@ -75,6 +75,22 @@ fn tasks_that_are_not_send_run_on_its_thread() {
 }
 
 #[test]
+fn the_macros_build_one() {
+    #[filch::main(flavor = "local")]
+    async fn run() -> usize {
+        let value = Rc::new(20);
+        spawn_local(async move { *value + 1 }).await.unwrap()
+    }
+    assert_eq!(run(), 21);
+}
+
+#[filch::test(flavor = "local")]
+async fn a_test_spawns_tasks_that_are_not_send() {
+    let value = Rc::new(4);
+    assert_eq!(spawn_local(async move { *value }).await.unwrap(), 4);
+}
+
+#[test]
 fn tasks_run_in_the_order_of_their_spawns_whatever_their_kind() {
     bounded(|| {
         let rt = local();

@@ -288,6 +288,23 @@ fn a_set_that_is_entered_is_meant_by_spawn_local() {
 }
 
 #[test]
+fn local_tasks_have_names() {
+    in_a_set(|| async {
+        let builder = || filch::task::Builder::new().name("at home");
+        let task = builder().spawn_local(async { panic!("no") }).unwrap();
+        let error = task.await.unwrap_err();
+        assert_eq!(
+            (error.name(), error.spawned_at().file()),
+            (Some("at home"), file!())
+        );
+        let set = LocalSet::new();
+        let task = builder().spawn_local_on(pending::<()>(), &set).unwrap();
+        drop(set);
+        assert_eq!(task.await.unwrap_err().name(), Some("at home"));
+    });
+}
+
+#[test]
 fn a_set_inside_another_is_left_alone_by_it() {
     in_a_set(|| async {
         let inner = Rc::new(LocalSet::new());

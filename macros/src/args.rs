@@ -11,6 +11,7 @@ use syn::{Error, Ident, Lit, LitInt, LitStr, Path, Result, Token};
 pub(crate) enum Flavor {
     CurrentThread,
     MultiThread,
+    Local,
 }
 
 /// The arguments of an attribute macro, checked against each other.
@@ -50,7 +51,9 @@ impl Args {
         pairs.parse2(tokens)?;
 
         let flavor = given.flavor.unwrap_or(flavor);
-        if let (Flavor::CurrentThread, Some((_, literal))) = (flavor, &given.worker_threads) {
+        if let (Flavor::CurrentThread | Flavor::Local, Some((_, literal))) =
+            (flavor, &given.worker_threads)
+        {
             let message = format!(
                 "`worker_threads` needs the `multi_thread` flavor: \
                  #[{attribute}(flavor = \"multi_thread\", worker_threads = {literal})]"
@@ -99,7 +102,7 @@ impl Given {
                 let value = value_of(&name, input, self.krate.is_some())?;
                 self.krate = Some(path(value)?);
             }
-            "multi_thread" | "current_thread" => {
+            "multi_thread" | "current_thread" | "local" => {
                 let message = format!("name the flavor with #[{attribute}(flavor = \"{text}\")]");
                 return Err(Error::new(name.span(), message));
             }
@@ -132,9 +135,10 @@ fn flavor(value: Lit) -> Result<Flavor> {
     match value.value().as_str() {
         "current_thread" => Ok(Flavor::CurrentThread),
         "multi_thread" => Ok(Flavor::MultiThread),
+        "local" => Ok(Flavor::Local),
         other => {
             let message = format!(
-                "unknown runtime flavor `{other}`, expected `multi_thread` or `current_thread`"
+                "unknown runtime flavor `{other}`, expected `multi_thread`, `current_thread` or `local`"
             );
             Err(Error::new(value.span(), message))
         }

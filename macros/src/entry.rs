@@ -170,7 +170,7 @@ fn builder(args: &Args) -> TokenStream {
         None => quote_spanned! {site=> ::filch },
     };
     let builder = match args.flavor {
-        Flavor::CurrentThread => quote_spanned! {site=> new_current_thread() },
+        Flavor::CurrentThread | Flavor::Local => quote_spanned! {site=> new_current_thread() },
         Flavor::MultiThread => quote_spanned! {site=> new_multi_thread() },
     };
     let worker_threads = args.worker_threads.map(|threads| {
@@ -179,12 +179,18 @@ fn builder(args: &Args) -> TokenStream {
     let name = args.name.as_ref().map(|name| {
         quote_spanned! {site=> .name(#name) }
     });
+    let build = match args.flavor {
+        Flavor::Local => {
+            quote_spanned! {site=> build_local(::core::default::Default::default()) }
+        }
+        Flavor::CurrentThread | Flavor::MultiThread => quote_spanned! {site=> build() },
+    };
     quote_spanned! {site=>
         #krate::runtime::Builder::#builder
             #worker_threads
             #name
             .enable_all()
-            .build()
+            .#build
             .expect("failed to build the filch runtime")
     }
 }

@@ -27,7 +27,7 @@ use proc_macro::TokenStream;
 /// runtime shuts down when the body is done. For anything the arguments do not offer, use the builder.
 ///
 /// # Arguments
-/// - `flavor = "multi_thread"` (default) or `"current_thread"`
+/// - `flavor = "multi_thread"` (default), `"current_thread"`, or `"local"` for a `LocalRuntime`
 /// - `worker_threads = N`: how many workers, `multi_thread` only. Default: the runtime's, one for each core
 /// - `name = "..."`: the runtime's name, see `Handle::name`
 /// - `crate = "path"`: where filch is, if it is renamed or reached through another crate. Default: `::filch`
@@ -58,14 +58,14 @@ use proc_macro::TokenStream;
 ///
 /// # Errors
 /// At compile time, each at the word to blame: an unknown, repeated or malformed argument; `worker_threads` for a
-/// `current_thread` runtime; a function that is not `async`; a `main` with arguments.
+/// runtime of one thread; a function that is not `async`; a `main` with arguments.
 ///
 /// # Panics
 /// If the runtime cannot be built, as when the system has no file descriptors left; or if the thread already drives a
 /// runtime.
 ///
 /// # Source
-/// As `tokio::main`, of whose arguments `start_paused`, `unhandled_panic` and the flavor `local` are not there.
+/// As `tokio::main`, of whose arguments `unhandled_panic` is not there.
 /// Unlike tokio's, a body of the wrong type gives one error, where the value is. The role is that of
 /// `asyncio.run` (CPython Lib/asyncio/runners.py).
 ///
@@ -87,7 +87,7 @@ pub fn main(args: TokenStream, item: TokenStream) -> TokenStream {
 /// Makes an async function a test that runs on a runtime of its own.
 ///
 /// # Arguments
-/// - `flavor = "current_thread"` (default) or `"multi_thread"`
+/// - `flavor = "current_thread"` (default), `"multi_thread"`, or `"local"` for a `LocalRuntime`
 /// - `worker_threads = N`: how many workers, `multi_thread` only. Default: the runtime's, one for each core
 /// - `name = "..."`: the runtime's name, see `Handle::name`
 /// - `crate = "path"`: where filch is, if it is renamed or reached through another crate. Default: `::filch`

@@ -34,6 +34,11 @@ use crate::runtime::Runtime;
 /// let task = rt.spawn_local(async move { name.len() });
 /// assert_eq!(rt.block_on(task).unwrap(), 10);
 /// ```
+/// It stays on its thread.
+/// ```compile_fail,E0277
+/// let rt = filch::runtime::LocalRuntime::new().unwrap();
+/// std::thread::spawn(move || drop(rt));
+/// ```
 pub struct LocalRuntime {
     runtime: Runtime,
     /// It ends on the thread where its tasks are.

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::future::Future;
+use std::io;
 use std::marker::PhantomData;
 use std::panic::Location;
 use std::pin::Pin;
@@ -16,6 +17,7 @@ use crate::join::JoinHandle;
 use crate::local::Set;
 use crate::origin::Origin;
 use crate::runtime::Runtime;
+use crate::spawn::TaskBuilder;
 
 thread_local! {
     /// The set that [`spawn_local`] means on this thread.
@@ -59,6 +61,12 @@ const OTHER_THREAD: &str =
 ///     .await;
 /// assert_eq!(length, 21);
 /// # });
+/// ```
+/// The handle of a task whose output is not `Send` stays on the set's thread, too.
+/// ```compile_fail,E0277
+/// let local = filch::task::LocalSet::new();
+/// let task = local.spawn_local(async { std::rc::Rc::new(1) });
+/// std::thread::spawn(move || drop(task));
 /// ```
 pub struct LocalSet(Rc<Set>);
 
@@ -142,6 +150,41 @@ where
     match current.ok().flatten() {
         Some(set) => set.spawn(future, origin),
         None => panic!("{NO_SET}"),
+    }
+}
+
+impl TaskBuilder<'_> {
+    /// Spawns a local task under this name: as [`spawn_local`].
+    ///
+    /// # Errors
+    /// Never so far: the type is tokio's.
+    ///
+    /// # Panics
+    /// As there.
+    #[track_caller]
+    pub fn spawn_local<F>(self, future: F) -> io::Result<JoinHandle<F::Output>>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        Ok(spawn_local_from(future, self.origin(Location::caller())))
+    }
+
+    /// Spawns a task of this set under this name: as [`LocalSet::spawn_local`].
+    ///
+    /// # Errors
+    /// Never so far: the type is tokio's.
+    #[track_caller]
+    pub fn spawn_local_on<F>(
+        self,
+        future: F,
+        local_set: &LocalSet,
+    ) -> io::Result<JoinHandle<F::Output>>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        Ok(local_set.0.spawn(future, self.origin(Location::caller())))
     }
 }
 

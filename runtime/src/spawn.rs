@@ -214,7 +214,7 @@ impl<'a> TaskBuilder<'a> {
         }
     }
 
-    fn origin(self, place: &'static Location<'static>) -> Origin {
+    pub(crate) fn origin(self, place: &'static Location<'static>) -> Origin {
         let origin = Origin::at(place);
         match self.name {
             Some(name) => origin.named(name),
