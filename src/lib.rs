@@ -21,6 +21,7 @@
 //! | run code that blocks | [`task::spawn_blocking`] |
 //! | wait for a moment, or no longer than | [`time::sleep`], [`time::timeout`] |
 //! | hand a value over later, with callbacks | [`Promise`] |
+//! | stop in the middle, yield a value, go on later | [`generator`] |
 //! | speak TCP | [`net`], with the traits of [`io`] |
 //! | watch a file descriptor of your own | [`io::Source`] |
 //!
@@ -60,6 +61,11 @@ pub mod runtime {
     pub use filch_runtime::{
         Builder, EnterGuard, Handle, ReactorMode, Runtime, StallReport, TryCurrentError,
     };
+}
+
+/// Generators, as Python has them, and coroutines driven by `send`.
+pub mod generator {
+    pub use filch_runtime::generator::*;
 }
 
 /// Waiting for a moment.

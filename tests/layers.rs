@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// The modules of the runtime, storey by storey from the ground; each engine is a storey's wing of its own.
 const STOREYS: [&[&str]; 4] = [
     &["driver", "error", "job", "origin", "park", "sync_prim"],
-    &["join", "promise", "task"],
+    &["generator", "join", "promise", "task"],
     &["blocking", "reactor", "scheduler"],
     &[
         "builder",

@@ -11,6 +11,7 @@ mod park; //         a thread's sleep token
 mod sync_prim; //    std or loom
 
 // CELLS: shared memory; no thread, no global.
+pub mod generator; // send, throw, close, yield_from, return
 mod join; //         the promise side of a task
 mod promise; //      pending, then finished or cancelled, once; done-callbacks
 mod task; //         the state word, the memory, one run
