@@ -37,6 +37,8 @@ pub use filch_runtime::{
     CallbackId, InvalidState, Promise, PromiseError, PromiseFuture, PromiseState, block_on, spawn,
 };
 
+pub use filch_runtime::{DoneCallback, Unretrieved};
+
 mod macros;
 
 #[doc(hidden)]

@@ -17,6 +17,7 @@ const STOREYS: [&[&str]; 4] = [
         "runtime",
         "spawn",
         "time",
+        "wrap",
     ],
 ];
 const ENGINES: usize = 2;

@@ -16,7 +16,7 @@ use crate::job::Job;
 use crate::join::JoinHandle;
 use crate::origin::Origin;
 use crate::park::thread_waker;
-use crate::promise::{Carry, Promise};
+use crate::promise::{Carry, Promise, Unretrieved};
 use crate::reactor::Reactor;
 use crate::scheduler::{Chair, Scheduler};
 use std::sync::Arc;
@@ -43,7 +43,11 @@ pub(crate) struct Inner {
     /// The one seat of a current-thread runtime.
     pub(crate) chair: Option<SharedChair>,
     pub(crate) pid: u32,
+    pub(crate) on_unretrieved: Option<OnUnretrieved>,
 }
+
+/// Who is told of errors that nobody asked for.
+pub(crate) type OnUnretrieved = Arc<dyn Fn(&Unretrieved<'_>) + Send + Sync>;
 
 /// A seat that whoever calls `block_on` takes in turn.
 #[derive(Default)]
@@ -292,6 +296,13 @@ impl std::panic::RefUnwindSafe for Handle {}
 impl Carry for Handle {
     fn carry(&self, job: Job) {
         self.0.scheduler.carry(job);
+    }
+
+    fn unretrieved(&self, report: &Unretrieved<'_>) {
+        match &self.0.on_unretrieved {
+            Some(handler) => handler(report),
+            None => report.tell(),
+        }
     }
 }
 

@@ -31,6 +31,7 @@ pub mod macro_support;
 mod runtime;
 mod spawn;
 pub mod time;
+mod wrap;
 
 pub use builder::Builder;
 pub use context::EnterGuard;
@@ -39,6 +40,7 @@ pub use handle::{Handle, TryCurrentError};
 pub use join::JoinHandle;
 pub use origin::Id;
 pub use promise::{CallbackId, InvalidState, Promise, PromiseError, PromiseFuture, PromiseState};
+pub use promise::{DoneCallback, Unretrieved};
 pub use reactor::ReactorMode;
 pub use runtime::Runtime;
 pub use scheduler::StallReport;

@@ -57,6 +57,11 @@ pub enum Local {}
 #[derive(Debug)]
 pub enum Shared {}
 
+/// A place that threads take turns at; public because [`Kind`] is.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Locked<T>(Mutex<T>);
+
 impl Kind for Local {
     type Ptr<T> = Rc<T>;
     type Place<T> = RefCell<T>;
@@ -79,7 +84,7 @@ impl Kind for Local {
 
 impl Kind for Shared {
     type Ptr<T> = Arc<T>;
-    type Place<T> = Mutex<T>;
+    type Place<T> = Locked<T>;
     type Body<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
     fn share<T>(value: T) -> Arc<T> {
@@ -88,12 +93,12 @@ impl Kind for Shared {
     fn same<T>(a: &Arc<T>, b: &Arc<T>) -> bool {
         Arc::ptr_eq(a, b)
     }
-    fn place<T>(value: T) -> Mutex<T> {
-        Mutex::new(value)
+    fn place<T>(value: T) -> Locked<T> {
+        Locked(Mutex::new(value))
     }
     #[inline]
-    fn with<T, R>(place: &Mutex<T>, change: impl FnOnce(&mut T) -> R) -> R {
-        change(&mut place.lock())
+    fn with<T, R>(place: &Locked<T>, change: impl FnOnce(&mut T) -> R) -> R {
+        change(&mut place.0.lock())
     }
 }
 
