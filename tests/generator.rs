@@ -108,6 +108,22 @@ mod generator_test {
     }
 
     #[test]
+    fn issue103488() {
+        // An error that comes out of a loop over a generator is caught around the loop.
+        let gen_raises = Generator::new(async |co: Yielder<()>| {
+            co.yield_(()).await?;
+            Err::<(), _>(ValueError("").into())
+        });
+        let around = || {
+            for step in gen_raises {
+                step?;
+            }
+            Ok::<_, Thrown>(())
+        };
+        assert!(is::<ValueError>(&around().unwrap_err()));
+    }
+
+    #[test]
     fn resume_with_none_is_next() {
         let generator = one();
         assert_eq!(generator.resume(None).unwrap(), 1);

@@ -2,7 +2,7 @@
 //!
 //! Python's, with `send`, `throw`, `close`, `yield_from` and a return value, on stable Rust and without unsafe code. A
 //! body is an async block; [`Yielder::yield_`] is a future that puts a value into a place and is pending once; resuming
-//! is putting a value into another place ([`channel`]) and polling the body. The body itself waits in a third place, the
+//! is putting a value into another place (`channel`) and polling the body. The body itself waits in a third place, the
 //! stage, and whoever resumes takes it out: so it runs once at a time, whoever holds the generator.
 //!
 //! | stage     | the body belongs to   | resume                    | throw              | close                       |

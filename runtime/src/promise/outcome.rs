@@ -17,12 +17,12 @@ pub enum PromiseState {
 /// Why a promise gave no value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PromiseError<E> {
-    /// It was cancelled; the reason is what [`Promise::cancel`] was given.
+    /// It was cancelled; the reason is what [`Promise::cancel`](super::Promise::cancel) was given.
     Cancelled {
         /// Why.
         reason: Arc<str>,
     },
-    /// [`Promise::set_error`] was called.
+    /// [`Promise::set_error`](super::Promise::set_error) was called.
     Failed(E),
 }
 
