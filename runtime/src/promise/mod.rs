@@ -80,7 +80,7 @@ struct Shared<T, E> {
     /// Somebody has asked for the outcome, or nobody will. False matters only where it is an error.
     retrieved: AtomicBool,
     made_at: &'static Location<'static>,
-    /// Called when this goes; here, because only whoever made it knows that `E` is `'static`.
+    /// Called when this goes with an error; here, because only whoever made it knows that `E` is `'static`.
     dropped: fn(&Shared<T, E>),
     carry: Box<dyn Carry>,
 }
@@ -363,7 +363,9 @@ impl<T, E> Drop for Runner<T, E> {
 
 impl<T, E> Drop for Shared<T, E> {
     fn drop(&mut self) {
-        (self.dropped)(self);
+        if let Some(Err(_)) = self.outcome.get() {
+            (self.dropped)(self);
+        }
     }
 }
 
