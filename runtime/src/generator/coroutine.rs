@@ -140,7 +140,8 @@ pub struct Awaited {
 }
 
 /// Done is: set `done`, then take the callbacks. Registering is: add the callback, then look at `done`. The list's lock
-/// orders the two. Model: `model::a_callback_runs_once`.
+/// orders the two. Models: `model::a_callback_runs_once`,
+/// `model::whoever_awaits_it_wakes`.
 #[derive(Default)]
 struct Wait {
     /// 0, or 1 once it is done.
@@ -214,7 +215,8 @@ impl Future for Awaited {
         }
         let key = *key.get_or_insert_with(|| wait.new_key());
         wait.callbacks.wait(key, context.waker());
-        if wait.is_done() {
+        // As in `add_done_callback`.
+        if keep("awaited_second_look") && wait.is_done() {
             return Poll::Ready(());
         }
         Poll::Pending
@@ -241,6 +243,20 @@ impl fmt::Debug for Awaited {
 mod model {
     use super::*;
     use loom::thread;
+
+    #[test]
+    fn whoever_awaits_it_wakes() {
+        loom::model(|| {
+            let awaited = Awaited {
+                wait: Arc::new(Wait::default()),
+                key: None,
+            };
+            let waker = Waker::from(awaited.wait.clone());
+            let other = thread::spawn(move || waker.wake());
+            loom::future::block_on(awaited);
+            other.join().unwrap();
+        });
+    }
 
     #[test]
     fn a_callback_runs_once() {

@@ -81,12 +81,32 @@ impl<Y> Future for Yielded<'_, Y> {
         let Some(value) = self.value.take() else {
             return Poll::Ready(());
         };
-        // Taken is what another yield of the same body put there: that one goes first.
         if let Some(first) = self.place.replace(Some(value)) {
-            self.value = self.place.replace(Some(first));
+            self.step_back(first);
         }
         Poll::Pending
     }
+}
+
+impl<Y> Yielded<'_, Y> {
+    /// What another yield of the same body put there goes first.
+    #[cold]
+    fn step_back(&mut self, first: Y) {
+        self.value = self.place.replace(Some(first));
+    }
+}
+
+impl<Y, F> Iter<Y, F> {
+    #[cold]
+    fn end(&mut self) -> Option<Y> {
+        self.body = None;
+        None
+    }
+}
+
+#[cold]
+fn nobody_wakes_it() -> ! {
+    panic!("the body of an iterator awaited something that is not its own yield")
 }
 
 impl<Y, F: Future<Output = ()>> Iterator for Iter<Y, F> {
@@ -96,14 +116,12 @@ impl<Y, F: Future<Output = ()>> Iterator for Iter<Y, F> {
     fn next(&mut self) -> Option<Y> {
         let mut context = Context::from_waker(Waker::noop());
         if self.body.as_mut()?.as_mut().poll(&mut context).is_ready() {
-            self.body = None;
-            return None;
+            return self.end();
         }
         let value = self.place.take();
-        assert!(
-            value.is_some(),
-            "the body of an iterator awaited something that is not its own yield"
-        );
+        if value.is_none() {
+            nobody_wakes_it();
+        }
         value
     }
 }
