@@ -1,6 +1,7 @@
 //! What only generators of Rust can do wrong, or right.
 
 use std::sync::Arc;
+use std::task::Poll;
 
 use filch::generator::{
     Coroutine, Generator, GeneratorError, GeneratorState, SendGenerator, Stop, Thrown, Yielder,
@@ -9,7 +10,7 @@ use filch::generator::{
 mod common;
 #[path = "common/raise.rs"]
 mod raise;
-use common::{Gate, bounded};
+use common::{Gate, Probe, bounded, multi};
 use raise::*;
 
 /// `def gen(): yield 1`.
@@ -134,4 +135,75 @@ fn a_stop_becomes_any_error() {
     assert!(
         matches!(one().throw(Thrown::new("text")), Err(Stop::Raised(t)) if t.to_string() == "text")
     );
+}
+
+#[test]
+fn a_generator_that_waits_is_executing_and_a_dropped_wait_loses_nothing() {
+    bounded(|| {
+        let (tell, told) = async_channel::unbounded();
+        let generator = Generator::new(async |co: Yielder<_>| {
+            loop {
+                co.yield_(told.recv().await?).await?;
+            }
+            #[expect(unreachable_code, reason = "it tells the type")]
+            Ok(())
+        });
+        let (first, second) = (Probe::new(), Probe::new());
+        let mut waits = generator.anext();
+        assert!(first.poll(&mut waits).is_pending());
+        let busy = "generator already executing";
+        assert_eq!(misuse(generator.next()), busy);
+        assert_eq!(generator.close().unwrap_err().to_string(), busy);
+        let Poll::Ready(other) = second.poll(&mut generator.anext()) else {
+            panic!("somebody waits already");
+        };
+        assert_eq!(misuse(other), busy);
+        drop(waits);
+        // Nothing can be sent to it or thrown into it there.
+        let Poll::Ready(thrown) = second.poll(&mut generator.athrow(ValueError(""))) else {
+            panic!("it is not at a yield");
+        };
+        assert_eq!(misuse(thrown), busy);
+        let mut waits = generator.anext();
+        assert!(second.poll(&mut waits).is_pending());
+        tell.try_send(7).unwrap();
+        assert_eq!((first.wakes(), second.wakes()), (0, 1));
+        assert!(matches!(second.poll(&mut waits), Poll::Ready(Ok(7))));
+    });
+}
+
+#[test]
+fn a_generator_that_waits_for_nobody_is_dropped_by_aclose() {
+    bounded(|| {
+        let held = Arc::new(());
+        let inside = held.clone();
+        let generator = Generator::new(async move |_: Yielder<()>| {
+            let _inside = inside;
+            std::future::pending::<Result<(), Thrown>>().await
+        });
+        assert!(Probe::new().poll(&mut generator.anext()).is_pending());
+        assert_eq!(Arc::strong_count(&held), 2);
+        assert_eq!(multi(1).block_on(generator.aclose()).unwrap(), None);
+        assert_eq!(Arc::strong_count(&held), 1);
+        assert_exhausted(generator.next());
+    });
+}
+
+#[test]
+fn a_generator_goes_from_task_to_task() {
+    bounded(|| {
+        let rt = multi(8);
+        let generator = SendGenerator::new_send(async |co: Yielder<_, (), _>| {
+            for n in 0.. {
+                filch::task::yield_now().await;
+                co.yield_(n).await?;
+            }
+            Ok(())
+        });
+        for n in 0..100 {
+            let generator = generator.clone();
+            let next = rt.spawn(async move { generator.anext().await });
+            assert_eq!(rt.block_on(next).unwrap().unwrap(), n);
+        }
+    });
 }

@@ -10,12 +10,15 @@
 //! | created   | the stage             | runs from the top         | raises, closed     | closed                      |
 //! | suspended | the stage             | runs on from its yield    | raises there       | throws [`GeneratorExit`]    |
 //! | running   | whoever resumed it    | error: already executing  | the same           | the same                    |
+//! | waiting   | the stage             | error: already executing  | the same           | the same                    |
 //! | closed    | nobody: it is dropped | [`Stop::Exhausted`]       | raises             | nothing                     |
 //!
-//! Edges: begin: created, suspended -> running; pause: running -> suspended; end: running -> closed, also when the body
-//! panics. Refused: a body as a thread or a stack of its own (as heavy as what it stands for). Model:
+//! Waiting is a body that awaits something else than its own yields, which only the asynchronous verbs (`asynchronous`) let
+//! it: they go on from there. Edges: begin: created, suspended (asynchronous: waiting) -> running; pause: running ->
+//! suspended, waiting; end: running -> closed, also when the body panics. Refused: a body as a thread or a stack of its own (as heavy as what it stands for). Model:
 //! `model::one_of_two_threads_runs_the_body`.
 
+mod asynchronous;
 mod channel;
 mod coroutine;
 mod delegate;
@@ -28,6 +31,7 @@ use std::iter::FusedIterator;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
+pub use self::asynchronous::Resuming;
 use self::channel::Channel;
 pub use self::channel::{Kind, Local, Shared, Yielder, Yielding};
 pub use self::coroutine::{Awaited, Coroutine};
@@ -97,6 +101,12 @@ struct Inner<'a, Y, S, R, K: Kind> {
 enum Stage<B> {
     Created(B),
     Suspended(B),
+    /// For something else than its next resumption.
+    Waiting {
+        body: B,
+        /// Somebody will be woken, and go on.
+        attended: bool,
+    },
     Running,
     Closed,
 }
@@ -111,7 +121,7 @@ pub enum GeneratorState {
     Created,
     /// It stands at a yield.
     Suspended,
-    /// Its body runs, here or on another thread.
+    /// Its body runs, here or on another thread, or waits for something else than its next resumption.
     Running,
     /// It has ended.
     Closed,
@@ -133,6 +143,10 @@ impl<B> Stage<B> {
             Stage::Created(body) => Begin::Start(body),
             Stage::Suspended(body) => Begin::GoOn(body),
             Stage::Running => Begin::Running,
+            waiting @ Stage::Waiting { .. } => {
+                *self = waiting;
+                Begin::Running
+            }
             Stage::Closed => {
                 *self = Stage::Closed;
                 Begin::Closed
@@ -312,7 +326,7 @@ impl<'a, Y, S, R, K: Kind> Generator<'a, Y, S, R, K> {
         K::with(&self.0.stage, |stage| match stage {
             Stage::Created(_) => GeneratorState::Created,
             Stage::Suspended(_) => GeneratorState::Suspended,
-            Stage::Running => GeneratorState::Running,
+            Stage::Running | Stage::Waiting { .. } => GeneratorState::Running,
             Stage::Closed => GeneratorState::Closed,
         })
     }
@@ -335,22 +349,49 @@ impl<'a, Y, S, R, K: Kind> Generator<'a, Y, S, R, K> {
 
     /// Runs the body to its next yield or its end. The stage is `Running`, by our `begin`.
     #[inline]
-    fn run(&self, mut body: Body<'a, R, K>) -> Result<Y, Stop<R>> {
-        let running = Running(self);
-        let mut context = Context::from_waker(Waker::noop());
-        match Pin::new(&mut body).poll(&mut context) {
-            Poll::Pending => match self.0.channel.take_yielded() {
-                Some(value) => {
-                    std::mem::forget(running);
-                    self.set(Stage::Suspended(body));
-                    Ok(value)
-                }
-                None => Err(GeneratorError::ForeignAwait.into()),
-            },
-            Poll::Ready(Ok(value)) => Err(Stop::Returned(value)),
-            Poll::Ready(Err(thrown)) => Err(Stop::Raised(raised(thrown))),
+    fn run(&self, body: Body<'a, R, K>) -> Result<Y, Stop<R>> {
+        match self.step(body, &mut Context::from_waker(Waker::noop())) {
+            Step::Yields(value) => Ok(value),
+            Step::Stops(stop) => Err(stop),
+            Step::Waits(body) => {
+                self.set(Stage::Closed);
+                drop(body);
+                Err(GeneratorError::ForeignAwait.into())
+            }
         }
     }
+
+    /// As `run`. Where the body waits for something else, the stage is `Running` still.
+    #[inline]
+    fn step(
+        &self,
+        mut body: Body<'a, R, K>,
+        context: &mut Context<'_>,
+    ) -> Step<Y, R, Body<'a, R, K>> {
+        let running = Running(self);
+        match Pin::new(&mut body).poll(context) {
+            Poll::Pending => {
+                std::mem::forget(running);
+                match self.0.channel.take_yielded() {
+                    Some(value) => {
+                        self.set(Stage::Suspended(body));
+                        Step::Yields(value)
+                    }
+                    None => Step::Waits(body),
+                }
+            }
+            Poll::Ready(Ok(value)) => Step::Stops(Stop::Returned(value)),
+            Poll::Ready(Err(thrown)) => Step::Stops(Stop::Raised(raised(thrown))),
+        }
+    }
+}
+
+/// What a body does when it is let run.
+enum Step<Y, R, B> {
+    Yields(Y),
+    Stops(Stop<R>),
+    /// For something else than its next resumption.
+    Waits(B),
 }
 
 /// A body that raises [`StopIteration`] must not look as if it had returned (PEP 479).

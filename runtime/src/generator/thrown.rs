@@ -134,7 +134,8 @@ pub enum GeneratorError {
     IgnoredExit,
     /// The body raised [`StopIteration`] (`RuntimeError`, PEP 479).
     RaisedStopIteration(StopIteration),
-    /// The body awaited something else than its own yields, and there is nobody to wake it. It has been dropped.
+    /// The body awaited something else than its own yields, and there is nobody to wake it: resume it by `anext`. It has
+    /// been dropped.
     ForeignAwait,
     /// `yield_from` a generator that had ended before: there is no value to return (Python's is `None`).
     NoValue,
@@ -150,7 +151,7 @@ impl fmt::Display for GeneratorError {
             GeneratorError::IgnoredExit => "generator ignored GeneratorExit",
             GeneratorError::RaisedStopIteration(_) => "generator raised StopIteration",
             GeneratorError::ForeignAwait => {
-                "generator awaited something that is not its own yield: drive it with `Coroutine`"
+                "generator awaited something that is not its own yield: resume it by `anext`"
             }
             GeneratorError::NoValue => "the generator had ended before: it has no value to return",
             GeneratorError::TakesNoValue => "an iterator has no attribute 'send'",
