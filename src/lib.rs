@@ -26,6 +26,7 @@
 //! | run tasks that are not `Send` | [`task::LocalSet`], [`runtime::LocalRuntime`], [`task::LocalPoolHandle`] |
 //! | wait for a moment, or no longer than | [`time::sleep`], [`time::timeout`] |
 //! | hand a value over later, with callbacks | [`Promise`] |
+//! | stop in the middle, yield a value, go on later | [`generator`] |
 //! | speak TCP | [`net`], with the traits of [`io`] |
 //! | watch a file descriptor of your own | [`io::Source`] |
 //!
@@ -40,6 +41,8 @@ pub use filch_macros::{main, test};
 pub use filch_runtime::{
     CallbackId, InvalidState, Promise, PromiseError, PromiseFuture, PromiseState, block_on, spawn,
 };
+
+pub use filch_runtime::{DoneCallback, Unretrieved};
 
 mod macros;
 
@@ -105,6 +108,11 @@ pub mod runtime {
     };
     pub use filch_runtime::{LocalOptions, LocalRuntime};
     pub use filch_runtime::{RuntimeFlavor, RuntimeId as Id};
+}
+
+/// Generators, as Python has them, and coroutines driven by `send`.
+pub mod generator {
+    pub use filch_runtime::generator::*;
 }
 
 /// Waiting for a moment.

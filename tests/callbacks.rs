@@ -21,8 +21,9 @@ fn promise(rt: &Runtime) -> Number {
     Promise::new()
 }
 
-fn invalid<T>(state: PromiseState) -> Result<T, InvalidState> {
-    Err(InvalidState { state })
+/// The answer of a call that came in a wrong state.
+fn invalid<T>(answer: Result<T, InvalidState>) -> PromiseState {
+    answer.err().unwrap().state
 }
 
 #[test]
@@ -49,7 +50,7 @@ fn a_promise_is_pending_and_then_done_once() {
             let promise = promise(&rt);
             assert_eq!(promise.state(), PromiseState::Pending);
             assert!(!promise.is_done() && !promise.is_cancelled());
-            assert_eq!(promise.result(), invalid(PromiseState::Pending));
+            assert_eq!(invalid(promise.result()), PromiseState::Pending);
             assert!(finish(&promise));
             for _ in 0..2 {
                 assert_eq!(promise.state(), state);
@@ -58,8 +59,8 @@ fn a_promise_is_pending_and_then_done_once() {
                 assert_eq!(promise.result(), Ok(outcome.clone()));
                 assert_eq!(rt.block_on(promise.clone().wait()), outcome);
                 // What comes too late changes nothing.
-                assert_eq!(promise.set_result(8), invalid(state));
-                assert_eq!(promise.set_error("too late".to_owned()), invalid(state));
+                assert_eq!(invalid(promise.set_result(8)), state);
+                assert_eq!(invalid(promise.set_error("too late".to_owned())), state);
                 assert!(!promise.cancel("too late"));
             }
         }

@@ -17,7 +17,7 @@ const STOREYS: [&[&str]; 4] = [
         "park",
         "sync_prim",
     ],
-    &["done_list", "join", "promise", "task"],
+    &["done_list", "generator", "join", "promise", "task"],
     &["blocking", "local", "reactor", "scheduler"],
     &[
         "builder",
@@ -35,6 +35,7 @@ const STOREYS: [&[&str]; 4] = [
         "spawn",
         "task_local",
         "time",
+        "wrap",
     ],
 ];
 const ENGINES: usize = 2;

@@ -190,6 +190,7 @@ fn each_model_that_is_named_is_a_test() {
         "/scheduler",
         "/reactor",
         "/promise",
+        "/generator",
         "/task",
         "/blocking",
         "/local",

@@ -26,6 +26,7 @@ mod echo;
 mod echo_bare;
 mod echo_blocked;
 mod fanout_cpu;
+mod generator_next;
 mod idle_cpu;
 mod join_handles;
 mod join_set;

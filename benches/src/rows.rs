@@ -10,6 +10,7 @@ use crate::channel_relay::ChannelRelay;
 use crate::echo::{ECHO_PEERS, enter_echo};
 use crate::echo_blocked::EchoBlocked;
 use crate::fanout_cpu::enter_with_rayon;
+use crate::generator_next;
 use crate::idle_cpu::IdleCpu;
 use crate::join_handles::JoinHandles;
 use crate::join_set::enter_with_set;
@@ -273,6 +274,14 @@ pub(crate) const ROWS: &[Row] = &[
         enter: enter_with_rayon,
         ..RUNS
     },
+    Row {
+        name: "generator_next",
+        unit: "ns/value",
+        about: "count to 100,000, by a generator and by a plain iterator",
+        peers: generator_next::PEERS,
+        enter: generator_next::enter,
+        ..RUNS
+    },
 ];
 
 pub(crate) fn find(name: &str) -> Option<&'static Row> {
@@ -296,7 +305,13 @@ mod tests {
                 ROWS.iter().filter(|other| other.name == row.name).count(),
                 1
             );
-            assert!(row.peers.starts_with(&["filch", "tokio"]), "{}", row.name);
+            // A generator has no peer among the runtimes.
+            let peer = if row.name == "generator_next" {
+                "iterator"
+            } else {
+                "tokio"
+            };
+            assert!(row.peers.starts_with(&["filch", peer]), "{}", row.name);
         }
     }
 }

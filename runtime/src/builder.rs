@@ -10,8 +10,9 @@ use crossbeam_utils::sync::Parker;
 
 use crate::blocking::{self, Pool};
 use crate::context::{Driving, Serving};
-use crate::handle::{Handle, Inner, RuntimeId, SharedChair};
+use crate::handle::{Handle, Inner, OnUnretrieved, RuntimeId, SharedChair};
 use crate::home::ThreadMark;
+use crate::promise::Unretrieved;
 use crate::reactor::guard::Guard;
 use crate::reactor::{Reactor, ReactorMode};
 use crate::runtime::Runtime;
@@ -50,6 +51,7 @@ pub struct Builder {
     guard_tick: Duration,
     stall_threshold: Duration,
     on_stall: Option<OnStall>,
+    on_unretrieved: Option<OnUnretrieved>,
     event_interval: u32,
     global_queue_interval: u32,
 }
@@ -71,6 +73,7 @@ impl Builder {
             guard_tick: Duration::from_millis(1),
             stall_threshold: Duration::from_millis(10),
             on_stall: None,
+            on_unretrieved: None,
             event_interval: 61,
             global_queue_interval: 61,
         }
@@ -232,6 +235,31 @@ impl Builder {
         self
     }
 
+    /// Called with the error of a [`Promise`](crate::Promise) that nobody asked for, when its last handle goes, on the
+    /// thread where that happens. Without it, such an error is a `tracing` event if that feature is on, and a line on
+    /// stderr if not.
+    ///
+    /// # Source
+    /// asyncio's `loop.set_exception_handler`, for `Future exception was never retrieved`.
+    ///
+    /// # Examples
+    /// ```
+    /// let (tell, told) = std::sync::mpsc::channel();
+    /// let rt = filch::runtime::Builder::new_multi_thread()
+    ///     .on_unretrieved(move |report| tell.send(report.to_string()).unwrap())
+    ///     .build()
+    ///     .unwrap();
+    /// rt.block_on(async { filch::Promise::<u32, &str>::new().set_error("no tea").unwrap() });
+    /// assert!(told.recv().unwrap().starts_with("Promise error was never retrieved: no tea"));
+    /// ```
+    pub fn on_unretrieved<F>(&mut self, handler: F) -> &mut Self
+    where
+        F: Fn(&Unretrieved<'_>) + Send + Sync + 'static,
+    {
+        self.on_unretrieved = Some(Arc::new(handler));
+        self
+    }
+
     /// Tasks that a worker polls between two looks for I/O events and timers. The default is 61.
     ///
     /// # Panics
@@ -301,6 +329,7 @@ impl Builder {
             pid: std::process::id(),
             id: RuntimeId::next(),
             name: self.runtime_name.clone(),
+            on_unretrieved: self.on_unretrieved.clone(),
         }));
         if let Some(shared) = &handle.0.chair {
             *shared.free.lock() = chairs.pop();

@@ -17,7 +17,7 @@ use crate::job::Job;
 use crate::join::JoinHandle;
 use crate::origin::Origin;
 use crate::park::thread_waker;
-use crate::promise::{Carry, Promise};
+use crate::promise::{Carry, Promise, Unretrieved};
 use crate::reactor::Reactor;
 use crate::scheduler::{Chair, Scheduler};
 use std::sync::Arc;
@@ -44,6 +44,7 @@ pub(crate) struct Inner {
     /// The one seat of a current-thread runtime.
     pub(crate) chair: Option<SharedChair>,
     pub(crate) pid: u32,
+    pub(crate) on_unretrieved: Option<OnUnretrieved>,
     pub(crate) id: RuntimeId,
     pub(crate) name: Option<Box<str>>,
 }
@@ -90,6 +91,9 @@ pub enum RuntimeFlavor {
     /// Tasks run on worker threads.
     MultiThread,
 }
+
+/// Who is told of errors that nobody asked for.
+pub(crate) type OnUnretrieved = Arc<dyn Fn(&Unretrieved<'_>) + Send + Sync>;
 
 /// A seat that whoever calls `block_on` takes in turn.
 #[derive(Default)]
@@ -373,6 +377,13 @@ impl std::panic::RefUnwindSafe for Handle {}
 impl Carry for Handle {
     fn carry(&self, job: Job) {
         self.0.scheduler.carry(job);
+    }
+
+    fn unretrieved(&self, report: &Unretrieved<'_>) {
+        match &self.0.on_unretrieved {
+            Some(handler) => handler(report),
+            None => report.tell(),
+        }
     }
 }
 

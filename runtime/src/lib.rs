@@ -16,6 +16,7 @@ mod sync_prim; //    std or loom
 
 // CELLS: shared memory; no thread, no global.
 mod done_list; //    which of many tasks are done
+pub mod generator; // send, throw, close, yield_from, return
 mod join; //         the promise side of a task
 mod promise; //      pending, then finished or cancelled, once; done-callbacks
 mod task; //         the state word, the memory, one run
@@ -43,6 +44,7 @@ mod runtime;
 mod spawn;
 mod task_local;
 pub mod time;
+mod wrap;
 
 pub use budget::{
     Coop, RestoreOnPending, Unconstrained, consume_budget, cooperative, has_budget_remaining,
@@ -65,6 +67,7 @@ pub use local_runtime::{LocalOptions, LocalRuntime};
 pub use local_set::{LocalEnterGuard, LocalSet, spawn_local};
 pub use origin::Id;
 pub use promise::{CallbackId, InvalidState, Promise, PromiseError, PromiseFuture, PromiseState};
+pub use promise::{DoneCallback, Unretrieved};
 pub use reactor::ReactorMode;
 pub use runtime::Runtime;
 pub use scheduler::StallReport;

@@ -2,27 +2,45 @@
 //!
 //! `asyncio.Future` in Rust. Completion is: set the outcome; take the callbacks. Registration is: add the callback; look
 //! at the outcome. Both go through the lock of the list, so either the completion takes the callback, or the look finds
-//! the outcome and the callback leaves from here. No lock is held while anybody's code runs. Model: `model`.
+//! the outcome and the callback leaves from here. No lock is held while anybody's code runs. Models:
+//! `promise::model::a_callback_leaves_once_whenever_it_is_added`,
+//! `promise::model::one_of_two_setters_wins_and_the_waiter_wakes`.
 
 pub(crate) mod callbacks;
+mod chain;
+#[cfg(all(test, filch_loom))]
+mod model;
+mod outcome;
+mod repeated;
+mod unretrieved;
 
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future;
+use std::panic::Location;
 use std::pin::Pin;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 
 use self::callbacks::{Callback, Callbacks, Key};
+pub use self::outcome::{InvalidState, PromiseError, PromiseState};
+pub use self::repeated::DoneCallback;
+use self::repeated::Repeated;
+pub use self::unretrieved::Unretrieved;
 use crate::budget;
 use crate::job::{Job, quietly};
 use crate::sync_prim::{Mutex, keep};
 use std::sync::Arc;
 
-/// Takes the callbacks' jobs to a worker.
+/// Takes the callbacks' jobs to a worker, and what nobody asked for to whoever is to know.
 pub(crate) trait Carry: Send + Sync {
     fn carry(&self, job: Job);
+
+    /// An error goes that nobody has asked for.
+    fn unretrieved(&self, report: &Unretrieved<'_>) {
+        report.tell();
+    }
 }
 
 /// A value that is set once, from anywhere, and that any number of tasks may await.
@@ -30,6 +48,13 @@ pub(crate) trait Carry: Send + Sync {
 /// A promise is a handle: clones are the same promise. Done-callbacks run as jobs on the workers, never on the stack
 /// of whoever sets the value, and those of one promise run in the order in which they were added, one after another.
 /// The outcome is cloned for each who asks: share what is dear as an `Arc`.
+///
+/// An error that nobody asked for (by [`result`](Self::result), [`error`](Self::error), [`outcome`](Self::outcome) or
+/// awaiting) is reported once, when the last handle goes:
+/// [`Builder::on_unretrieved`](crate::Builder::on_unretrieved).
+///
+/// Callbacks see the task-locals of whoever runs them, not of whoever added them: asyncio's `context` has no counterpart
+/// yet.
 ///
 /// # Source
 /// `asyncio.Future`.
@@ -53,6 +78,11 @@ struct Shared<T, E> {
     callbacks: Callbacks,
     leaving: Mutex<Leaving>,
     next_key: AtomicU64,
+    /// Somebody has asked for the outcome, or nobody will. False matters only where it is an error.
+    retrieved: AtomicBool,
+    made_at: &'static Location<'static>,
+    /// Called when this goes with an error; here, because only whoever made it knows that `E` is `'static`.
+    dropped: fn(&Shared<T, E>),
     carry: Box<dyn Carry>,
 }
 
@@ -62,36 +92,8 @@ struct Leaving {
     jobs: VecDeque<Job>,
     /// A job that runs them is on its way, or runs.
     has_runner: bool,
-}
-
-/// What became of a promise.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PromiseState {
-    /// Nothing yet.
-    Pending,
-    /// It has a result or an error.
-    Finished,
-    /// It was cancelled.
-    Cancelled,
-}
-
-/// Why a promise gave no value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PromiseError<E> {
-    /// It was cancelled; the reason is what [`Promise::cancel`] was given.
-    Cancelled {
-        /// Why.
-        reason: Arc<str>,
-    },
-    /// [`Promise::set_error`] was called.
-    Failed(E),
-}
-
-/// The promise is not in the state that the call needs: `asyncio.InvalidStateError`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct InvalidState {
-    /// The state it is in.
-    pub state: PromiseState,
+    /// Those that wait and were added under a name.
+    repeated: Repeated,
 }
 
 /// Which done-callback: what [`Promise::remove_done_callback`] wants.
@@ -104,12 +106,16 @@ where
     E: Send + Sync + 'static,
 {
     /// A pending promise whose callbacks are carried by `carry`.
+    #[track_caller]
     pub(crate) fn with(carry: impl Carry + 'static) -> Promise<T, E> {
         Promise(Arc::new(Shared {
             outcome: OnceLock::new(),
             callbacks: Callbacks::new(),
             leaving: Mutex::default(),
             next_key: AtomicU64::new(0),
+            retrieved: AtomicBool::new(false),
+            made_at: Location::caller(),
+            dropped: unretrieved::report,
             carry: Box::new(carry),
         }))
     }
@@ -130,9 +136,16 @@ where
         self.finish(Err(PromiseError::Failed(error)))
     }
 
-    /// Cancels a pending promise, and lets the waiters know. False if it was finished or cancelled before.
+    /// Cancels a pending promise, and lets the waiters know. False if it was finished or cancelled before; then its error,
+    /// if it has one, is not reported any more.
+    ///
+    /// Whoever waits gets the reason with [`PromiseError::Cancelled`]; an empty one says nothing.
+    ///
+    /// # Source
+    /// `asyncio.Future.cancel(msg)`.
     pub fn cancel(&self, reason: impl Into<Arc<str>>) -> bool {
         let reason = reason.into();
+        self.mark_retrieved();
         self.finish(Err(PromiseError::Cancelled { reason })).is_ok()
     }
 
@@ -142,9 +155,7 @@ where
                 self.complete();
                 Ok(())
             }
-            Err(_late) => Err(InvalidState {
-                state: self.state(),
-            }),
+            Err(_late) => Err(InvalidState::set(self.state())),
         }
     }
 
@@ -159,6 +170,8 @@ where
                 Callback::Call(job) => leaving.jobs.push_back(job),
                 Callback::Tell(..) => unreachable!("only tasks are in lists"),
             });
+            // The wakers above are woken by us; what was added under a name has left now.
+            leaving.repeated.clear();
             leaving.jobs.is_empty() || std::mem::replace(&mut leaving.has_runner, true)
         };
         for waker in wakers {
@@ -193,6 +206,15 @@ where
     where
         F: FnOnce(&Promise<T, E>) + Send + 'static,
     {
+        let key = self.0.new_key();
+        self.add_callback(key, callback);
+        CallbackId(key)
+    }
+
+    fn add_callback<F>(&self, key: Key, callback: F)
+    where
+        F: FnOnce(&Promise<T, E>) + Send + 'static,
+    {
         // Weak: a promise that nobody will set must not keep itself alive.
         let promise = Arc::downgrade(&self.0);
         let job = Job::once(move || {
@@ -200,33 +222,101 @@ where
                 callback(&Promise(shared));
             }
         });
-        let key = self.0.new_key();
         self.0.callbacks.add(key, Callback::Call(job));
         // A completion that came before has looked into the list already.
         if keep("promise_second_look") && self.is_done() {
             self.complete();
         }
-        CallbackId(key)
     }
 
     /// Forgets a callback. True if it had not left yet.
     pub fn remove_done_callback(&self, callback: CallbackId) -> bool {
-        self.0.callbacks.remove(callback.0)
+        let was_there = self.0.callbacks.remove(callback.0);
+        if was_there {
+            self.0.leaving.lock().repeated.forget(callback.0);
+        }
+        was_there
     }
 
     /// The outcome of a promise that is done.
     ///
     /// # Errors
     /// [`InvalidState`] while it is pending.
+    ///
+    /// # Source
+    /// `asyncio.Future.result`.
     pub fn result(&self) -> Result<Result<T, PromiseError<E>>, InvalidState>
     where
         T: Clone,
         E: Clone,
     {
-        let pending = InvalidState {
-            state: PromiseState::Pending,
-        };
-        self.0.outcome.get().cloned().ok_or(pending)
+        self.outcome().cloned().ok_or_else(InvalidState::result)
+    }
+
+    /// The error of a promise that is done, or that it was cancelled; `None` if it has a result.
+    ///
+    /// # Errors
+    /// [`InvalidState`] while it is pending.
+    ///
+    /// # Source
+    /// `asyncio.Future.exception`, which raises `CancelledError` where this returns it.
+    ///
+    /// # Examples
+    /// ```
+    /// # filch::block_on(async {
+    /// let promise = filch::Promise::<u32, &str>::new();
+    /// promise.set_error("no tea").unwrap();
+    /// assert_eq!(promise.error().unwrap(), Some(filch::PromiseError::Failed("no tea")));
+    /// # });
+    /// ```
+    pub fn error(&self) -> Result<Option<PromiseError<E>>, InvalidState>
+    where
+        E: Clone,
+    {
+        match self.outcome() {
+            None => Err(InvalidState::error()),
+            Some(Ok(_)) => Ok(None),
+            Some(Err(error)) => Ok(Some(error.clone())),
+        }
+    }
+
+    /// The outcome itself, if it is done: for what cannot be cloned.
+    pub fn outcome(&self) -> Option<&Result<T, PromiseError<E>>> {
+        let outcome = self.0.outcome.get()?;
+        if outcome.is_err() {
+            self.mark_retrieved();
+        }
+        Some(outcome)
+    }
+
+    /// Counts its error, now or later, as asked for: it is not reported when the last handle goes.
+    ///
+    /// # Source
+    /// `asyncio.Future._log_traceback = False`.
+    pub fn mark_retrieved(&self) {
+        // Ordering: Relaxed: it is read when the last handle goes, and the count of handles orders that.
+        self.0.retrieved.store(true, Ordering::Relaxed);
+    }
+
+    /// Why it was cancelled, if it was.
+    ///
+    /// # Source
+    /// `asyncio.Future._cancel_message`; it cannot be changed.
+    pub fn cancel_reason(&self) -> Option<&Arc<str>> {
+        match self.0.outcome.get() {
+            Some(Err(PromiseError::Cancelled { reason })) => Some(reason),
+            _ => None,
+        }
+    }
+
+    /// Where it was made.
+    pub fn made_at(&self) -> &'static Location<'static> {
+        self.0.made_at
+    }
+
+    /// True if both are handles of one promise.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     /// Waits for the outcome; any number of tasks may. `promise.await` does the same.
@@ -273,6 +363,14 @@ impl<T, E> Drop for Runner<T, E> {
     }
 }
 
+impl<T, E> Drop for Shared<T, E> {
+    fn drop(&mut self) {
+        if let Some(Err(_)) = self.outcome.get() {
+            (self.dropped)(self);
+        }
+    }
+}
+
 impl<T, E> Shared<T, E> {
     fn state(&self) -> PromiseState {
         match self.outcome.get() {
@@ -306,15 +404,15 @@ where
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         ready!(budget::poll_left(context));
         let Self { promise, key } = &mut *self;
-        let shared = &promise.0;
-        if let Some(outcome) = shared.outcome.get() {
+        if let Some(outcome) = promise.outcome() {
             budget::spend();
             return Poll::Ready(outcome.clone());
         }
+        let shared = &promise.0;
         let key = *key.get_or_insert_with(|| shared.new_key());
         shared.callbacks.wait(key, context.waker());
         // A completion that came before has looked into the list already.
-        match shared.outcome.get().filter(|_| keep("promise_second_look")) {
+        match promise.outcome().filter(|_| keep("promise_second_look")) {
             Some(outcome) => {
                 budget::spend();
                 Poll::Ready(outcome.clone())
@@ -356,85 +454,5 @@ impl<T, E> fmt::Debug for Promise<T, E> {
         f.debug_struct("Promise")
             .field("state", &self.0.state())
             .finish()
-    }
-}
-
-impl<E: fmt::Display> fmt::Display for PromiseError<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            PromiseError::Cancelled { reason } if reason.is_empty() => {
-                write!(f, "the promise was cancelled")
-            }
-            PromiseError::Cancelled { reason } => write!(f, "the promise was cancelled: {reason}"),
-            PromiseError::Failed(error) => error.fmt(f),
-        }
-    }
-}
-
-impl<E: fmt::Debug + fmt::Display> std::error::Error for PromiseError<E> {}
-
-impl fmt::Display for InvalidState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.state {
-            PromiseState::Pending => write!(f, "the promise is not done yet"),
-            PromiseState::Finished => write!(f, "the promise is finished already"),
-            PromiseState::Cancelled => write!(f, "the promise was cancelled already"),
-        }
-    }
-}
-
-impl std::error::Error for InvalidState {}
-
-#[cfg(all(test, filch_loom))]
-mod model {
-    use super::*;
-    use crate::sync_prim::{AtomicUsize, Ordering};
-    use loom::thread;
-
-    /// Runs each job where it is: the models ask only whether it leaves.
-    struct RunHere;
-
-    impl Carry for RunHere {
-        fn carry(&self, job: Job) {
-            job.run();
-        }
-    }
-
-    #[test]
-    fn a_callback_leaves_once_whenever_it_is_added() {
-        loom::model(|| {
-            let promise: Promise<usize, ()> = Promise::with(RunHere);
-            let seen = Arc::new(AtomicUsize::new(0));
-            let setter = {
-                let promise = promise.clone();
-                thread::spawn(move || promise.set_result(7).unwrap())
-            };
-            let by_callback = seen.clone();
-            promise.add_done_callback(move |promise| {
-                let value = promise.result().unwrap().unwrap();
-                by_callback.fetch_add(value, Ordering::Relaxed);
-            });
-            setter.join().unwrap();
-            assert_eq!(seen.load(Ordering::Relaxed), 7);
-        });
-    }
-
-    #[test]
-    fn one_of_two_setters_wins_and_the_waiter_wakes() {
-        loom::model(|| {
-            let promise: Promise<usize, ()> = Promise::with(RunHere);
-            let other = {
-                let promise = promise.clone();
-                thread::spawn(move || promise.set_result(1).is_ok())
-            };
-            let waiter = {
-                let promise = promise.clone();
-                thread::spawn(move || loom::future::block_on(promise.wait()).is_ok())
-            };
-            let cancelled = promise.cancel("no need");
-            let set = other.join().unwrap();
-            assert!(set != cancelled);
-            assert_eq!(waiter.join().unwrap(), set);
-        });
     }
 }
