@@ -64,13 +64,10 @@ pub mod runtime {
 
 /// Waiting for a moment.
 pub mod time {
-    pub use filch_runtime::time::{Sleep, Timeout, sleep, sleep_until, timeout, timeout_at};
-    pub use std::time::{Duration, Instant};
-
-    /// Why a wait gave up.
-    pub mod error {
-        pub use filch_runtime::time::Elapsed;
-    }
+    pub use filch_runtime::time::{
+        Duration, Instant, Interval, MissedTickBehavior, Sleep, Timeout, advance, error, interval,
+        interval_at, pause, resume, sleep, sleep_until, timeout, timeout_at,
+    };
 }
 
 /// Reading and writing without blocking: the traits, and the door of the reactor.

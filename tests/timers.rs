@@ -5,11 +5,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
-use std::time::{Duration, Instant};
 
 use filch::runtime::{Builder, ReactorMode, Runtime};
 use filch::task::yield_now;
-use filch::time::{Sleep, sleep, sleep_until, timeout, timeout_at};
+use filch::time::{Duration, Instant, Sleep, sleep, sleep_until, timeout, timeout_at};
 
 mod common;
 use common::{

@@ -24,10 +24,15 @@ mod echo;
 mod echo_blocked;
 mod fanout_cpu;
 mod idle_cpu;
+mod interval_tick;
 mod join_handles;
 mod ping_pong;
+mod sleep_many;
 mod spawn;
 mod task_bytes;
+mod timeout_unfired;
+mod timer_cancel_cross;
+mod timer_lateness;
 mod yield_many;
 
 use std::path::{Path, PathBuf};

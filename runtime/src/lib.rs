@@ -3,6 +3,7 @@
 //! The modules, from the ground up. An import points downwards, and a test sees to it.
 
 // GROUND: no shared state.
+mod clock; //        real, or moved by a test
 mod driver; //       how workers and reactor meet
 mod error; //        what, whose, where
 mod job; //          run once; who takes it
@@ -13,11 +14,13 @@ mod sync_prim; //    std or loom
 // CELLS: shared memory; no thread, no global.
 mod join; //         the promise side of a task
 mod promise; //      pending, then finished or cancelled, once; done-callbacks
+mod root; //         the future of a `block_on`, and its thread
 mod task; //         the state word, the memory, one run
+mod wheel; //        moments, and what waits for them
 
 // ENGINES: threads of their own; they know cells, not each other.
 mod blocking; //     threads for code that blocks
-mod reactor; //      the poller, sources, deadlines, the guard
+mod reactor; //      the poller, sources, timers, the guard
 mod scheduler; //    queues, workers, who sleeps
 
 // SURFACE: composes engines; the user's words.

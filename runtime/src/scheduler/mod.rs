@@ -24,6 +24,7 @@ use self::queues::{Deque, Inbox};
 use self::seat::Seat;
 use self::shutdown::{Drained, Exits};
 use self::worker::{Worker, with_here};
+use crate::clock::Clock;
 use crate::driver::{Crew, Driver};
 use crate::job::{Job, Schedule, quietly};
 use crate::join::JoinHandle;
@@ -61,6 +62,8 @@ pub(crate) struct Settings {
     pub(crate) stall_threshold: Duration,
     /// Told of each poll that passes the threshold, once.
     pub(crate) on_stall: OnStall,
+    /// Told before a worker sleeps.
+    pub(crate) clock: Arc<Clock>,
 }
 
 /// Is told of a long poll.

@@ -1,0 +1,373 @@
+//! Moments and what waits for them: pure data, without a clock, a lock or a thread.
+//!
+//! A moment is a number of nanoseconds. Time is cut into ticks of 2^16 ns (65 us), and the wheel has a slot for each of
+//! the next 64 ticks; behind it, wheels of ever coarser slots, 64 each, up to the end of the numbers (584 years). An entry
+//! lies where its tick differs first from the wheel's own, so insertion and removal touch one slot, and time passing moves
+//! an entry to a finer wheel at most seven times.
+//!
+//! Within a tick moments are exact: an entry is taken out at its nanosecond or later, never before. Entries of one tick
+//! come in the order of their insertion; of different ticks, in the order of time.
+//!
+//! Every step is bounded: [`Wheel::expire`] touches so many entries and no more, also where a slot of a coarse wheel has a
+//! million (it is emptied piece by piece; meanwhile it is `unfinished`, and the earliest moment is told as "now").
+//!
+//! Entries lie in a slab of pages, which are not moved when it grows, and each has a stamp, so that a key that has had its
+//! time finds nothing.
+
+/// Unit: bits of nanoseconds in a tick. Fewer: more entries change wheels; more: entries of a crowded tick come later.
+const TICK_BITS: u32 = 16;
+/// Unit: bits of a slot's number; as many slots as a word has bits.
+const SLOT_BITS: u32 = 6;
+const SLOTS: usize = 1 << SLOT_BITS;
+/// With them every tick has its place.
+const LEVELS: usize = (u64::BITS - TICK_BITS).div_ceil(SLOT_BITS) as usize;
+/// Entries of one slot that are looked at to find the earliest. More of them in 65 us are not told apart: the first look
+/// beyond that is at the end of the tick.
+const LOOKED_AT: usize = 64;
+
+const PAGE_BITS: u32 = 6;
+const PAGE: usize = 1 << PAGE_BITS;
+/// Pages that stay when nothing waits. Unit: pages of 3 kB.
+const KEPT: usize = 16;
+
+/// No entry.
+const NONE: u32 = u32::MAX;
+
+/// Which entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Key {
+    index: u32,
+    stamp: u64,
+}
+
+struct Entry<T> {
+    at: u64,
+    /// The key's, while `item` is there.
+    stamp: u64,
+    /// Neighbours in the slot's ring; of a free entry, `next` is the next free one.
+    next: u32,
+    prev: u32,
+    /// Where its slot is.
+    level: u8,
+    slot: u8,
+    item: Option<T>,
+}
+
+#[derive(Clone)]
+struct Level {
+    /// A bit for each slot that has an entry.
+    occupied: u64,
+    /// The first entry of each slot; its `prev` is the last.
+    heads: [u32; SLOTS],
+}
+
+pub(crate) struct Wheel<T> {
+    /// The tick it has come to: nothing lies before it.
+    tick: u64,
+    levels: Box<[Level; LEVELS]>,
+    /// The level whose slot at `tick` is being emptied.
+    unfinished: Option<usize>,
+    pages: Vec<Box<[Entry<T>; PAGE]>>,
+    free: u32,
+    len: usize,
+    next_stamp: u64,
+}
+
+impl<T> Entry<T> {
+    fn free(next: u32) -> Entry<T> {
+        Entry {
+            at: 0,
+            stamp: 0,
+            next,
+            prev: NONE,
+            level: 0,
+            slot: 0,
+            item: None,
+        }
+    }
+}
+
+impl<T> Wheel<T> {
+    pub(crate) fn new() -> Wheel<T> {
+        let level = Level {
+            occupied: 0,
+            heads: [NONE; SLOTS],
+        };
+        Wheel {
+            tick: 0,
+            levels: Box::new(std::array::from_fn(|_| level.clone())),
+            unfinished: None,
+            pages: Vec::new(),
+            free: NONE,
+            len: 0,
+            next_stamp: 1,
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    #[inline]
+    fn entry(&mut self, index: u32) -> &mut Entry<T> {
+        &mut self.pages[(index >> PAGE_BITS) as usize][index as usize % PAGE]
+    }
+
+    /// Adds what waits for the moment `at`.
+    #[inline]
+    pub(crate) fn insert(&mut self, at: u64, item: T) -> Key {
+        if self.free == NONE {
+            self.grow();
+        }
+        let index = self.free;
+        let stamp = self.next_stamp;
+        self.next_stamp += 1;
+        let entry = self.entry(index);
+        let next_free = entry.next;
+        entry.at = at;
+        entry.stamp = stamp;
+        entry.item = Some(item);
+        self.free = next_free;
+        self.len += 1;
+        self.link(index, at);
+        Key { index, stamp }
+    }
+
+    #[cold]
+    fn grow(&mut self) {
+        let first = (self.pages.len() * PAGE) as u32;
+        assert!(first < NONE - PAGE as u32, "too many timers");
+        let page = std::array::from_fn(|n| {
+            let is_last = n + 1 == PAGE;
+            Entry::free(if is_last { NONE } else { first + n as u32 + 1 })
+        });
+        self.pages.push(Box::new(page));
+        self.free = first;
+    }
+
+    /// What waits under this key; none if it was taken out.
+    #[inline]
+    pub(crate) fn get(&mut self, key: Key) -> Option<&mut T> {
+        let page = self.pages.get_mut((key.index >> PAGE_BITS) as usize)?;
+        let entry = &mut page[key.index as usize % PAGE];
+        if entry.stamp != key.stamp {
+            return None;
+        }
+        entry.item.as_mut()
+    }
+
+    /// Takes an entry out; none if it was taken out before.
+    #[inline]
+    pub(crate) fn remove(&mut self, key: Key) -> Option<T> {
+        self.get(key)?;
+        self.unlink(key.index);
+        self.release(key.index)
+    }
+
+    /// Puts an entry that is there to another moment.
+    pub(crate) fn move_to(&mut self, key: Key, at: u64) -> bool {
+        if self.get(key).is_none() {
+            return false;
+        }
+        self.unlink(key.index);
+        self.entry(key.index).at = at;
+        self.link(key.index, at);
+        true
+    }
+
+    /// The level and slot of a tick that is not before the wheel's.
+    #[inline]
+    fn place(&self, tick: u64) -> (usize, usize) {
+        // The highest bit in which they differ tells the level.
+        let level = (63 - ((tick ^ self.tick) | 1).leading_zeros()) / SLOT_BITS;
+        let slot = (tick >> (level * SLOT_BITS)) as usize % SLOTS;
+        (level as usize, slot)
+    }
+
+    /// Puts an entry at the end of its slot.
+    #[inline]
+    fn link(&mut self, index: u32, at: u64) {
+        let (level, slot) = self.place((at >> TICK_BITS).max(self.tick));
+        let wheel = &mut self.levels[level];
+        wheel.occupied |= 1 << slot;
+        let head = wheel.heads[slot];
+        let (next, prev) = if head == NONE {
+            wheel.heads[slot] = index;
+            (index, index)
+        } else {
+            let last = std::mem::replace(&mut self.entry(head).prev, index);
+            self.entry(last).next = index;
+            (head, last)
+        };
+        let entry = self.entry(index);
+        entry.next = next;
+        entry.prev = prev;
+        entry.level = level as u8;
+        entry.slot = slot as u8;
+    }
+
+    #[inline]
+    fn unlink(&mut self, index: u32) {
+        let entry = self.entry(index);
+        let (next, prev) = (entry.next, entry.prev);
+        let (level, slot) = (usize::from(entry.level), usize::from(entry.slot));
+        if next == index {
+            let wheel = &mut self.levels[level];
+            wheel.heads[slot] = NONE;
+            wheel.occupied &= !(1 << slot);
+            if self.unfinished == Some(level) {
+                self.finish(level, slot);
+            }
+            return;
+        }
+        self.entry(prev).next = next;
+        self.entry(next).prev = prev;
+        let head = &mut self.levels[level].heads[slot];
+        if *head == index {
+            *head = next;
+        }
+    }
+
+    /// The slot is empty: if it was the unfinished one, nothing is unfinished.
+    fn finish(&mut self, level: usize, slot: usize) {
+        if self.current_slot(level) == slot {
+            self.unfinished = None;
+        }
+    }
+
+    /// Gives an unlinked entry back.
+    #[inline]
+    fn release(&mut self, index: u32) -> Option<T> {
+        let free = self.free;
+        let entry = self.entry(index);
+        let item = entry.item.take();
+        entry.next = free;
+        self.free = index;
+        self.len -= 1;
+        if self.len == 0 && self.pages.len() > KEPT {
+            self.shrink();
+        }
+        item
+    }
+
+    /// Nothing waits: the memory of the many that did goes.
+    #[cold]
+    fn shrink(&mut self) {
+        self.pages = Vec::new();
+        self.free = NONE;
+    }
+
+    fn current_slot(&self, level: usize) -> usize {
+        (self.tick >> (level as u32 * SLOT_BITS)) as usize % SLOTS
+    }
+
+    /// The next slot with an entry, and its first tick.
+    #[inline]
+    fn next_slot(&self) -> Option<(usize, usize, u64)> {
+        let level = match self.unfinished {
+            Some(level) => level,
+            None => self.levels.iter().position(|level| level.occupied != 0)?,
+        };
+        // None lies before the current one: a coarse slot that has come is emptied before time goes on.
+        let slot = match self.unfinished {
+            Some(level) => self.current_slot(level),
+            None => self.levels[level].occupied.trailing_zeros() as usize,
+        };
+        let shift = level as u32 * SLOT_BITS;
+        let above = self.tick.checked_shr(shift + SLOT_BITS).unwrap_or(0);
+        let first_tick = ((above << SLOT_BITS) | slot as u64) << shift;
+        Some((level, slot, first_tick))
+    }
+
+    /// Takes out what waits for a moment up to `now`, the earliest tick first, and hands it to `due`. Touches `budget`
+    /// entries at most; false if that was not enough.
+    pub(crate) fn expire(&mut self, now: u64, budget: &mut usize, mut due: impl FnMut(T)) -> bool {
+        let now_tick = now >> TICK_BITS;
+        loop {
+            let Some((level, slot, first_tick)) = self.next_slot() else {
+                self.tick = self.tick.max(now_tick);
+                return true;
+            };
+            if first_tick > now_tick {
+                self.tick = self.tick.max(now_tick);
+                return true;
+            }
+            self.tick = self.tick.max(first_tick);
+            let mut index = self.levels[level].heads[slot];
+            let last = self.entry(index).prev;
+            if level > 0 {
+                self.unfinished = Some(level);
+            }
+            let is_last_tick = level == 0 && first_tick == now_tick;
+            let (mut looked, mut came) = (false, false);
+            loop {
+                if *budget == 0 {
+                    // Where so many of the last tick are still to come, `next` tells when to look for the rest.
+                    return is_last_tick && looked && !came;
+                }
+                looked = true;
+                *budget -= 1;
+                let entry = self.entry(index);
+                let (next, at) = (entry.next, entry.at);
+                if level > 0 {
+                    self.unlink(index);
+                    self.link(index, at);
+                } else if at <= now {
+                    came = true;
+                    self.unlink(index);
+                    due(self.release(index).expect("it is linked"));
+                }
+                if index == last {
+                    break;
+                }
+                index = next;
+            }
+            if is_last_tick {
+                // What is left in it is still to come.
+                return true;
+            }
+        }
+    }
+
+    /// When to look again: not later than the earliest moment, but for those of a crowded tick.
+    pub(crate) fn next(&mut self) -> Option<u64> {
+        if self.unfinished.is_some() {
+            return Some(self.tick << TICK_BITS);
+        }
+        let (level, slot, first_tick) = self.next_slot()?;
+        let (head, mut earliest) = (self.levels[level].heads[slot], u64::MAX);
+        let mut index = head;
+        for _ in 0..LOOKED_AT {
+            let entry = self.entry(index);
+            earliest = earliest.min(entry.at);
+            index = entry.next;
+            if index == head {
+                return Some(earliest);
+            }
+        }
+        // Too many to look at. Of a tick, one of those seen or all at its end; of a coarse slot, when it is emptied.
+        Some(match level {
+            0 => {
+                earliest.min(((first_tick << TICK_BITS) | ((1 << TICK_BITS) - 1)).saturating_add(1))
+            }
+            _ => first_tick << TICK_BITS,
+        })
+    }
+
+    /// Takes everything out.
+    pub(crate) fn drain(&mut self) -> Vec<T> {
+        let entries = self.pages.iter_mut().flat_map(|page| page.iter_mut());
+        let all = entries.filter_map(|entry| entry.item.take()).collect();
+        let (tick, next_stamp) = (self.tick, self.next_stamp);
+        *self = Wheel {
+            tick,
+            next_stamp,
+            ..Wheel::new()
+        };
+        all
+    }
+}
+
+#[cfg(all(test, not(filch_loom)))]
+mod tests;
