@@ -1,12 +1,13 @@
 //! Moments and what waits for them: pure data, without a clock, a lock or a thread.
 //!
-//! A moment is a number of nanoseconds. Time is cut into ticks of 2^16 ns (65 us), and the wheel has a slot for each of
-//! the next 64 ticks; behind it, wheels of ever coarser slots, 64 each, up to the end of the numbers (584 years). An entry
-//! lies where its tick differs first from the wheel's own, so insertion and removal touch one slot, and time passing moves
-//! an entry to a finer wheel at most seven times.
+//! A moment is a number of nanoseconds. Time is cut into ticks, and the wheel has a slot for each of the next 64 ticks;
+//! behind it, wheels of ever coarser slots, 64 each, up to the end of the numbers (584 years). An entry lies where its tick
+//! differs first from the wheel's own, so insertion and removal touch one slot, and time passing moves an entry to a finer
+//! wheel at most seven times.
 //!
-//! Within a tick moments are exact: an entry is taken out at its nanosecond or later, never before. Entries of one tick
-//! come in the order of their insertion; of different ticks, in the order of time.
+//! Within a tick moments are exact: an entry is taken out at its nanosecond or later, never before, and in the order of
+//! moments, those of one moment in the order of their insertion. Only of a *crowded* tick, one with more than 64 entries,
+//! the order is that of insertion, and the moment told to look again may be after the earliest, but in its tick.
 //!
 //! Every step is bounded: [`Wheel::expire`] touches so many entries and no more, also where a slot of a coarse wheel has a
 //! million (it is emptied piece by piece; meanwhile it is `unfinished`, and the earliest moment is told as "now").
@@ -15,14 +16,13 @@
 //! time finds nothing.
 
 /// Unit: bits of nanoseconds in a tick. Fewer: more entries change wheels; more: entries of a crowded tick come later.
-const TICK_BITS: u32 = 16;
+const TICK_BITS: u32 = 20;
 /// Unit: bits of a slot's number; as many slots as a word has bits.
 const SLOT_BITS: u32 = 6;
 const SLOTS: usize = 1 << SLOT_BITS;
 /// With them every tick has its place.
 const LEVELS: usize = (u64::BITS - TICK_BITS).div_ceil(SLOT_BITS) as usize;
-/// Entries of one slot that are looked at to find the earliest. More of them in 65 us are not told apart: the first look
-/// beyond that is at the end of the tick.
+/// Entries of one slot that are looked at to find the earliest; a tick with more is crowded.
 const LOOKED_AT: usize = 64;
 
 const PAGE_BITS: u32 = 6;
@@ -71,6 +71,8 @@ pub(crate) struct Wheel<T> {
     free: u32,
     len: usize,
     next_stamp: u64,
+    /// What was taken out of a tick, to be put in order.
+    came: Vec<(u64, T)>,
 }
 
 impl<T> Entry<T> {
@@ -101,6 +103,7 @@ impl<T> Wheel<T> {
             free: NONE,
             len: 0,
             next_stamp: 1,
+            came: Vec::new(),
         }
     }
 
@@ -280,8 +283,8 @@ impl<T> Wheel<T> {
         Some((level, slot, first_tick))
     }
 
-    /// Takes out what waits for a moment up to `now`, the earliest tick first, and hands it to `due`. Touches `budget`
-    /// entries at most; false if that was not enough.
+    /// Takes out what waits for a moment up to `now`, the earliest tick first, and hands it to `due`. Takes or moves
+    /// `budget` entries at most; false if that was not enough.
     pub(crate) fn expire(&mut self, now: u64, budget: &mut usize, mut due: impl FnMut(T)) -> bool {
         let now_tick = now >> TICK_BITS;
         loop {
@@ -294,63 +297,91 @@ impl<T> Wheel<T> {
                 return true;
             }
             self.tick = self.tick.max(first_tick);
-            let mut index = self.levels[level].heads[slot];
-            let last = self.entry(index).prev;
-            if level > 0 {
-                self.unfinished = Some(level);
+            let all = if level > 0 {
+                self.empty(level, slot, budget)
+            } else {
+                let all = self.take_tick(slot, now, budget);
+                if self.came.len() <= LOOKED_AT {
+                    self.came.sort_by_key(|(at, _)| *at);
+                }
+                self.came.drain(..).for_each(|(_, item)| due(item));
+                all
+            };
+            if !all {
+                return false;
             }
-            let is_last_tick = level == 0 && first_tick == now_tick;
-            let (mut looked, mut came) = (false, false);
-            loop {
-                if *budget == 0 {
-                    // Where so many of the last tick are still to come, `next` tells when to look for the rest.
-                    return is_last_tick && looked && !came;
-                }
-                looked = true;
-                *budget -= 1;
-                let entry = self.entry(index);
-                let (next, at) = (entry.next, entry.at);
-                if level > 0 {
-                    self.unlink(index);
-                    self.link(index, at);
-                } else if at <= now {
-                    came = true;
-                    self.unlink(index);
-                    due(self.release(index).expect("it is linked"));
-                }
-                if index == last {
-                    break;
-                }
-                index = next;
-            }
-            if is_last_tick {
+            if level == 0 && first_tick == now_tick {
                 // What is left in it is still to come.
                 return true;
             }
         }
     }
 
-    /// When to look again: not later than the earliest moment, but for those of a crowded tick.
+    /// Moves the entries of a coarse slot that has come to finer wheels; false if the budget was not enough.
+    fn empty(&mut self, level: usize, slot: usize, budget: &mut usize) -> bool {
+        self.unfinished = Some(level);
+        loop {
+            let head = self.levels[level].heads[slot];
+            if head == NONE {
+                return true;
+            }
+            if *budget == 0 {
+                return false;
+            }
+            *budget -= 1;
+            self.unlink(head);
+            let at = self.entry(head).at;
+            self.link(head, at);
+        }
+    }
+
+    /// Takes out what has come of a tick; false if the budget was not enough.
+    fn take_tick(&mut self, slot: usize, now: u64, budget: &mut usize) -> bool {
+        let mut index = self.levels[0].heads[slot];
+        let last = self.entry(index).prev;
+        let mut to_come = 0;
+        loop {
+            let entry = self.entry(index);
+            let (next, at) = (entry.next, entry.at);
+            if at > now {
+                to_come += 1;
+            } else if *budget == 0 {
+                return false;
+            } else {
+                *budget -= 1;
+                self.unlink(index);
+                let item = self.release(index).expect("it is linked");
+                self.came.push((at, item));
+            }
+            // `next` tells when to look for the rest of a crowded tick.
+            if index == last || to_come == LOOKED_AT {
+                return true;
+            }
+            index = next;
+        }
+    }
+
+    /// When to look again: at the earliest moment, if its tick is not crowded.
     pub(crate) fn next(&mut self) -> Option<u64> {
         if self.unfinished.is_some() {
             return Some(self.tick << TICK_BITS);
         }
         let (level, slot, first_tick) = self.next_slot()?;
-        let (head, mut earliest) = (self.levels[level].heads[slot], u64::MAX);
+        let head = self.levels[level].heads[slot];
+        let (mut earliest, mut latest) = (u64::MAX, 0);
         let mut index = head;
         for _ in 0..LOOKED_AT {
             let entry = self.entry(index);
             earliest = earliest.min(entry.at);
+            latest = latest.max(entry.at);
             index = entry.next;
             if index == head {
                 return Some(earliest);
             }
         }
-        // Too many to look at. Of a tick, one of those seen or all at its end; of a coarse slot, when it is emptied.
+        // Too many to look at. Of a tick, the first ones all at once; of a coarse slot, when it is to be emptied.
         Some(match level {
-            0 => {
-                earliest.min(((first_tick << TICK_BITS) | ((1 << TICK_BITS) - 1)).saturating_add(1))
-            }
+            0 => latest,
             _ => first_tick << TICK_BITS,
         })
     }
