@@ -17,10 +17,11 @@ pub(crate) enum Flavor {
 pub(crate) struct Args {
     pub(crate) flavor: Flavor,
     pub(crate) worker_threads: Option<usize>,
+    pub(crate) start_paused: Option<bool>,
     pub(crate) krate: Option<Path>,
 }
 
-const NAMES: &str = "one of `flavor`, `worker_threads`, `crate`";
+const NAMES: &str = "one of `flavor`, `worker_threads`, `start_paused`, `crate`";
 
 impl Args {
     /// What to expand with when the arguments are wrong: the error alone should meet the user's eye.
@@ -28,6 +29,7 @@ impl Args {
         Args {
             flavor: Flavor::CurrentThread,
             worker_threads: None,
+            start_paused: None,
             krate: None,
         }
     }
@@ -57,6 +59,7 @@ impl Args {
         Ok(Args {
             flavor,
             worker_threads: given.worker_threads.map(|(threads, _)| threads),
+            start_paused: given.start_paused,
             krate: given.krate,
         })
     }
@@ -66,6 +69,7 @@ impl Args {
 struct Given {
     flavor: Option<Flavor>,
     worker_threads: Option<(usize, LitInt)>,
+    start_paused: Option<bool>,
     krate: Option<Path>,
 }
 
@@ -85,6 +89,10 @@ impl Given {
             "worker_threads" => {
                 let value = value_of(&name, input, self.worker_threads.is_some())?;
                 self.worker_threads = Some(worker_threads(value)?);
+            }
+            "start_paused" => {
+                let value = value_of(&name, input, self.start_paused.is_some())?;
+                self.start_paused = Some(start_paused(value)?);
             }
             "crate" => {
                 let value = value_of(&name, input, self.krate.is_some())?;
@@ -143,6 +151,16 @@ fn worker_threads(value: Lit) -> Result<(usize, LitInt)> {
         Err(why) => {
             let message = format!("the value of `worker_threads` does not fit: {why}");
             Err(Error::new(value.span(), message))
+        }
+    }
+}
+
+fn start_paused(value: Lit) -> Result<bool> {
+    match value {
+        Lit::Bool(value) => Ok(value.value),
+        other => {
+            let message = "the value of `start_paused` must be `true` or `false`";
+            Err(Error::new(other.span(), message))
         }
     }
 }

@@ -176,9 +176,13 @@ fn builder(args: &Args) -> TokenStream {
     let worker_threads = args.worker_threads.map(|threads| {
         quote_spanned! {site=> .worker_threads(#threads) }
     });
+    let start_paused = args.start_paused.map(|paused| {
+        quote_spanned! {site=> .start_paused(#paused) }
+    });
     quote_spanned! {site=>
         #krate::runtime::Builder::#builder
             #worker_threads
+            #start_paused
             .enable_all()
             .build()
             .expect("failed to build the filch runtime")

@@ -29,6 +29,7 @@ use proc_macro::TokenStream;
 /// # Arguments
 /// - `flavor = "multi_thread"` (default) or `"current_thread"`
 /// - `worker_threads = N`: how many workers, `multi_thread` only. Default: the runtime's, one for each core
+/// - `start_paused = true`: the clock stands still from the start, and moves when nothing can run. Default: it goes
 /// - `crate = "path"`: where filch is, if it is renamed or reached through another crate. Default: `::filch`
 ///
 /// # Expansion
@@ -64,8 +65,8 @@ use proc_macro::TokenStream;
 /// runtime.
 ///
 /// # Source
-/// As `tokio::main`, of whose arguments `start_paused`, `unhandled_panic`, `name` and the flavor `local` are not
-/// there. Unlike tokio's, a body of the wrong type gives one error, where the value is. The role is that of
+/// As `tokio::main`, of whose arguments `unhandled_panic`, `name` and the flavor `local` are not there; `start_paused`
+/// goes with every flavor. Unlike tokio's, a body of the wrong type gives one error, where the value is. The role is that of
 /// `asyncio.run` (CPython Lib/asyncio/runners.py).
 ///
 /// # Examples
@@ -88,6 +89,7 @@ pub fn main(args: TokenStream, item: TokenStream) -> TokenStream {
 /// # Arguments
 /// - `flavor = "current_thread"` (default) or `"multi_thread"`
 /// - `worker_threads = N`: how many workers, `multi_thread` only. Default: the runtime's, one for each core
+/// - `start_paused = true`: the clock stands still from the start, and moves when nothing can run. Default: it goes
 /// - `crate = "path"`: where filch is, if it is renamed or reached through another crate. Default: `::filch`
 ///
 /// # Expansion
