@@ -310,7 +310,7 @@ fn a_deadline_is_kept_to_less_than_a_millisecond() {
                 late
             });
             println!(
-                "p25 {:?}, p50 {:?}, p99 {:?}",
+                "p10 {:?}, p50 {:?}, p99 {:?}",
                 late[20], late[100], late[198]
             );
             if cfg!(any(target_os = "linux", target_os = "macos")) {
