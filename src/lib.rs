@@ -19,7 +19,8 @@
 //! | start a runtime | [`main`], [`test`], [`runtime::Builder`] |
 //! | run things at the same time | [`spawn`], [`join!`], [`try_join!`], [`select!`], [`task`] |
 //! | run code that blocks | [`task::spawn_blocking`] |
-//! | wait for a moment, or no longer than | [`time::sleep`], [`time::timeout`] |
+//! | wait for a moment, or no longer than, or again and again | [`time::sleep`], [`time::timeout`], [`time::interval`] |
+//! | test what takes hours | [`time::pause`] |
 //! | hand a value over later, with callbacks | [`Promise`] |
 //! | speak TCP | [`net`], with the traits of [`io`] |
 //! | watch a file descriptor of your own | [`io::Source`] |
@@ -47,6 +48,9 @@ pub mod __private {
 #[doc(inline)]
 pub use filch_net as net;
 
+#[doc(inline)]
+pub use filch_runtime::time;
+
 /// Tasks: units of work that the workers run.
 pub mod task {
     pub use filch_runtime::{
@@ -59,14 +63,6 @@ pub mod task {
 pub mod runtime {
     pub use filch_runtime::{
         Builder, EnterGuard, Handle, ReactorMode, Runtime, StallReport, TryCurrentError,
-    };
-}
-
-/// Waiting for a moment.
-pub mod time {
-    pub use filch_runtime::time::{
-        Duration, Instant, Interval, MissedTickBehavior, Sleep, Timeout, advance, error, interval,
-        interval_at, pause, resume, sleep, sleep_until, timeout, timeout_at,
     };
 }
 

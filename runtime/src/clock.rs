@@ -10,7 +10,8 @@
 //!
 //! Why A6 proves it: let somebody run at A6. Either it has run since A4, and A5 saw it, or another woke it after A4, that
 //! one ran at A4 or was woken itself; the first of this chain ran at A4, and A5 either saw it, or came after its A2, so
-//! after its A1, and A6 reads another number. Whoever settles after A5 looked comes to A3. Model: `model::nobody_runs`.
+//! after its A1, and A6 reads another number. Whoever settles after A5 looked comes to A3. Models: `model::nobody_runs`,
+//! `model::a_worker_that_sleeps_has_shown_whom_it_woke`.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering as Plain};
@@ -308,6 +309,26 @@ mod model {
             let still = all.0.is_still(|| all.1.load(Ordering::Acquire) == 0);
             root.join().unwrap();
             assert!(!still, "the clock moves while a worker has a token");
+        });
+    }
+
+    /// The other way round: a worker wakes a future of `block_on`, and sleeps.
+    #[test]
+    fn a_worker_that_sleeps_has_shown_whom_it_woke() {
+        use crate::park::{Bed, Token};
+        loom::model(|| {
+            let all = Arc::new((Stillness::new(), Token::new()));
+            let worker = {
+                let all = all.clone();
+                thread::spawn(move || {
+                    all.0.root_runs();
+                    all.0.settle();
+                    assert!(all.1.announce(Bed::Parker)); // A2
+                })
+            };
+            let still = all.0.is_still(|| all.1.bed() == Some(Bed::Parker));
+            worker.join().unwrap();
+            assert!(!still, "the clock moves while a future was woken");
         });
     }
 }

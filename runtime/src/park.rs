@@ -54,7 +54,7 @@ impl Token {
             .compare_exchange(
                 AWAKE,
                 bed as usize,
-                Ordering::Release,
+                ordering("token_sleeps", Ordering::Release),
                 ordering("token_announce", Ordering::Acquire),
             )
             .is_ok();
@@ -67,7 +67,7 @@ impl Token {
     /// Where the owner sleeps; none if it is awake or has a token.
     pub(crate) fn bed(&self) -> Option<Bed> {
         // Ordering: Acquire <- the Release in `announce`.
-        match self.0.load(Ordering::Acquire) {
+        match self.0.load(ordering("token_bed", Ordering::Acquire)) {
             PARKED => Some(Bed::Parker),
             POLLS => Some(Bed::Poller),
             _ => None,

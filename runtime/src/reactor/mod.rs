@@ -177,7 +177,7 @@ impl Reactor {
     }
 
     /// A turn while the clock stands still: where nothing can run and nothing has happened, the clock is moved to the
-    /// earliest deadline instead of a wait. Who stops to run later than this looks ends the wait (see clock.rs, A3).
+    /// earliest deadline instead of a wait. Who stops to run later than this looks ends the wait: A3 (clock).
     #[cold]
     fn turn_or_advance(&self, limit: Option<Duration>, exact: bool) -> Completion {
         let clock = self.timers.clock();
