@@ -71,6 +71,8 @@ pub(crate) struct Wheel<T> {
     free: u32,
     len: usize,
     next_stamp: u64,
+    /// A tick that was found crowded: what is left of it comes at once, too.
+    crowded: Option<u64>,
     /// What was taken out of a tick, to be put in order.
     came: Vec<(u64, T)>,
 }
@@ -103,6 +105,7 @@ impl<T> Wheel<T> {
             free: NONE,
             len: 0,
             next_stamp: 1,
+            crowded: None,
             came: Vec::new(),
         }
     }
@@ -376,13 +379,16 @@ impl<T> Wheel<T> {
             latest = latest.max(entry.at);
             index = entry.next;
             if index == head {
-                return Some(earliest);
+                let is_crowded = level == 0 && self.crowded == Some(first_tick);
+                return Some(if is_crowded { latest } else { earliest });
             }
         }
         // Too many to look at. Of a tick, the first ones all at once; of a coarse slot, when it is to be emptied.
-        Some(match level {
-            0 => latest,
-            _ => first_tick << TICK_BITS,
+        Some(if level == 0 {
+            self.crowded = Some(first_tick);
+            latest
+        } else {
+            first_tick << TICK_BITS
         })
     }
 
