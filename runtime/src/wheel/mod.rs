@@ -7,13 +7,17 @@
 //!
 //! Within a tick moments are exact: an entry is taken out at its nanosecond or later, never before, and in the order of
 //! moments, those of one moment in the order of their insertion. Only of a *crowded* tick, one with more than 64 entries,
-//! the order is that of insertion, and the moment told to look again may be after the earliest, but in its tick.
+//! the order is roughly that of insertion, and the moment told to look again may be after the earliest, but in its tick.
 //!
 //! Every step is bounded: [`Wheel::expire`] touches so many entries and no more, also where a slot of a coarse wheel has a
 //! million (it is emptied piece by piece; meanwhile it is `unfinished`, and the earliest moment is told as "now").
 //!
 //! Entries lie in a slab of pages, which are not moved when it grows, and each has a stamp, so that a key that has had its
 //! time finds nothing.
+
+mod slot;
+
+use self::slot::{Place, Slot};
 
 /// Unit: bits of nanoseconds in a tick. Fewer: more entries change wheels; more: entries of a crowded tick come later.
 const TICK_BITS: u32 = 20;
@@ -41,24 +45,20 @@ pub(crate) struct Key {
 }
 
 struct Entry<T> {
-    at: u64,
     /// The key's, while `item` is there.
     stamp: u64,
-    /// Neighbours in the slot's ring; of a free entry, `next` is the next free one.
-    next: u32,
-    prev: u32,
+    /// Its position in its slot; of a free entry, the next free one.
+    position: u32,
     /// Where its slot is.
     level: u8,
     slot: u8,
     item: Option<T>,
 }
 
-#[derive(Clone)]
 struct Level {
     /// A bit for each slot that has an entry.
     occupied: u64,
-    /// The first entry of each slot; its `prev` is the last.
-    heads: [u32; SLOTS],
+    slots: [Slot; SLOTS],
 }
 
 pub(crate) struct Wheel<T> {
@@ -74,16 +74,14 @@ pub(crate) struct Wheel<T> {
     /// A tick that was found crowded: what is left of it comes at once, too.
     crowded: Option<u64>,
     /// What was taken out of a tick, to be put in order.
-    came: Vec<(u64, T)>,
+    came: Vec<((u64, u64), T)>,
 }
 
 impl<T> Entry<T> {
     fn free(next: u32) -> Entry<T> {
         Entry {
-            at: 0,
             stamp: 0,
-            next,
-            prev: NONE,
+            position: next,
             level: 0,
             slot: 0,
             item: None,
@@ -93,13 +91,13 @@ impl<T> Entry<T> {
 
 impl<T> Wheel<T> {
     pub(crate) fn new() -> Wheel<T> {
-        let level = Level {
+        let level = || Level {
             occupied: 0,
-            heads: [NONE; SLOTS],
+            slots: std::array::from_fn(|_| Slot::default()),
         };
         Wheel {
             tick: 0,
-            levels: Box::new(std::array::from_fn(|_| level.clone())),
+            levels: Box::new(std::array::from_fn(|_| level())),
             unfinished: None,
             pages: Vec::new(),
             free: NONE,
@@ -130,8 +128,7 @@ impl<T> Wheel<T> {
         let stamp = self.next_stamp;
         self.next_stamp += 1;
         let entry = self.entry(index);
-        let next_free = entry.next;
-        entry.at = at;
+        let next_free = entry.position;
         entry.stamp = stamp;
         entry.item = Some(item);
         self.free = next_free;
@@ -177,7 +174,6 @@ impl<T> Wheel<T> {
             return false;
         }
         self.unlink(key.index);
-        self.entry(key.index).at = at;
         self.link(key.index, at);
         true
     }
@@ -197,18 +193,9 @@ impl<T> Wheel<T> {
         let (level, slot) = self.place((at >> TICK_BITS).max(self.tick));
         let wheel = &mut self.levels[level];
         wheel.occupied |= 1 << slot;
-        let head = wheel.heads[slot];
-        let (next, prev) = if head == NONE {
-            wheel.heads[slot] = index;
-            (index, index)
-        } else {
-            let last = std::mem::replace(&mut self.entry(head).prev, index);
-            self.entry(last).next = index;
-            (head, last)
-        };
+        let position = wheel.slots[slot].push(Place { at, index });
         let entry = self.entry(index);
-        entry.next = next;
-        entry.prev = prev;
+        entry.position = position;
         entry.level = level as u8;
         entry.slot = slot as u8;
     }
@@ -216,28 +203,32 @@ impl<T> Wheel<T> {
     #[inline]
     fn unlink(&mut self, index: u32) {
         let entry = self.entry(index);
-        let (next, prev) = (entry.next, entry.prev);
+        let position = entry.position;
         let (level, slot) = (usize::from(entry.level), usize::from(entry.slot));
-        if next == index {
-            let wheel = &mut self.levels[level];
-            wheel.heads[slot] = NONE;
-            wheel.occupied &= !(1 << slot);
-            if self.unfinished == Some(level) {
-                self.finish(level, slot);
-            }
-            return;
-        }
-        self.entry(prev).next = next;
-        self.entry(next).prev = prev;
-        let head = &mut self.levels[level].heads[slot];
-        if *head == index {
-            *head = next;
+        let moved = self.levels[level].slots[slot].remove(position);
+        match moved {
+            Some(moved) => self.entry(moved).position = position,
+            None => self.tidy(level, slot),
         }
     }
 
-    /// The slot is empty: if it was the unfinished one, nothing is unfinished.
-    fn finish(&mut self, level: usize, slot: usize) {
-        if self.current_slot(level) == slot {
+    /// Takes the first one out of a slot.
+    #[inline]
+    fn pop(&mut self, level: usize, slot: usize) -> Option<Place> {
+        let first = self.levels[level].slots[slot].pop()?;
+        self.tidy(level, slot);
+        Some(first)
+    }
+
+    /// One has left the slot, and may have been the last.
+    #[inline]
+    fn tidy(&mut self, level: usize, slot: usize) {
+        let wheel = &mut self.levels[level];
+        if wheel.slots[slot].len() > 0 {
+            return;
+        }
+        wheel.occupied &= !(1 << slot);
+        if self.unfinished == Some(level) && self.current_slot(level) == slot {
             self.unfinished = None;
         }
     }
@@ -248,7 +239,7 @@ impl<T> Wheel<T> {
         let free = self.free;
         let entry = self.entry(index);
         let item = entry.item.take();
-        entry.next = free;
+        entry.position = free;
         self.free = index;
         self.len -= 1;
         if self.len == 0 && self.pages.len() > KEPT {
@@ -305,7 +296,7 @@ impl<T> Wheel<T> {
             } else {
                 let all = self.take_tick(slot, now, budget);
                 if self.came.len() <= LOOKED_AT {
-                    self.came.sort_by_key(|(at, _)| *at);
+                    self.came.sort_unstable_by_key(|(order, _)| *order);
                 }
                 self.came.drain(..).for_each(|(_, item)| due(item));
                 all
@@ -324,43 +315,45 @@ impl<T> Wheel<T> {
     fn empty(&mut self, level: usize, slot: usize, budget: &mut usize) -> bool {
         self.unfinished = Some(level);
         loop {
-            let head = self.levels[level].heads[slot];
-            if head == NONE {
+            if self.levels[level].slots[slot].len() == 0 {
                 return true;
             }
             if *budget == 0 {
                 return false;
             }
             *budget -= 1;
-            self.unlink(head);
-            let at = self.entry(head).at;
-            self.link(head, at);
+            if let Some(Place { at, index }) = self.pop(level, slot) {
+                self.link(index, at);
+            }
         }
     }
 
     /// Takes out what has come of a tick; false if the budget was not enough.
     fn take_tick(&mut self, slot: usize, now: u64, budget: &mut usize) -> bool {
-        let mut index = self.levels[0].heads[slot];
-        let last = self.entry(index).prev;
         let mut to_come = 0;
         loop {
-            let entry = self.entry(index);
-            let (next, at) = (entry.next, entry.at);
-            if at > now {
-                to_come += 1;
-            } else if *budget == 0 {
-                return false;
-            } else {
-                *budget -= 1;
-                self.unlink(index);
-                let item = self.release(index).expect("it is linked");
-                self.came.push((at, item));
-            }
             // `next` tells when to look for the rest of a crowded tick.
-            if index == last || to_come == LOOKED_AT {
-                return true;
+            let place = match self.levels[0].slots[slot].places().nth(to_come) {
+                Some(place) if to_come < LOOKED_AT => place,
+                _ => return true,
+            };
+            if place.at > now {
+                to_come += 1;
+                continue;
             }
-            index = next;
+            if *budget == 0 {
+                return false;
+            }
+            *budget -= 1;
+            match to_come {
+                0 => {
+                    self.pop(0, slot);
+                }
+                _ => self.unlink(place.index),
+            }
+            let stamp = self.entry(place.index).stamp;
+            let item = self.release(place.index).expect("it was in a slot");
+            self.came.push(((place.at, stamp), item));
         }
     }
 
@@ -370,18 +363,14 @@ impl<T> Wheel<T> {
             return Some(self.tick << TICK_BITS);
         }
         let (level, slot, first_tick) = self.next_slot()?;
-        let head = self.levels[level].heads[slot];
-        let (mut earliest, mut latest) = (u64::MAX, 0);
-        let mut index = head;
-        for _ in 0..LOOKED_AT {
-            let entry = self.entry(index);
-            earliest = earliest.min(entry.at);
-            latest = latest.max(entry.at);
-            index = entry.next;
-            if index == head {
-                let is_crowded = level == 0 && self.crowded == Some(first_tick);
-                return Some(if is_crowded { latest } else { earliest });
-            }
+        let row = &self.levels[level].slots[slot];
+        let looked_at = row.places().take(LOOKED_AT).map(|place| place.at);
+        let (earliest, latest) = looked_at.fold((u64::MAX, 0), |(earliest, latest), at| {
+            (at.min(earliest), at.max(latest))
+        });
+        if row.len() <= LOOKED_AT {
+            let is_crowded = level == 0 && self.crowded == Some(first_tick);
+            return Some(if is_crowded { latest } else { earliest });
         }
         // Too many to look at. Of a tick, the first ones all at once; of a coarse slot, when it is to be emptied.
         Some(if level == 0 {
