@@ -91,13 +91,15 @@ impl<T> Entry<T> {
 
 impl<T> Wheel<T> {
     pub(crate) fn new() -> Wheel<T> {
-        let level = || Level {
+        let level = |_| Level {
             occupied: 0,
             slots: std::array::from_fn(|_| Slot::default()),
         };
+        // Not on the stack first: it is some 20 kB.
+        let levels: Box<[Level]> = (0..LEVELS).map(level).collect();
         Wheel {
             tick: 0,
-            levels: Box::new(std::array::from_fn(|_| level())),
+            levels: levels.try_into().ok().expect("there are so many"),
             unfinished: None,
             pages: Vec::new(),
             free: NONE,
