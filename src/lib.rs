@@ -24,7 +24,8 @@
 //! | leave room for other tasks | [`task::coop`] |
 //! | run code that blocks | [`task::spawn_blocking`] |
 //! | run tasks that are not `Send` | [`task::LocalSet`], [`runtime::LocalRuntime`], [`task::LocalPoolHandle`] |
-//! | wait for a moment, or no longer than | [`time::sleep`], [`time::timeout`] |
+//! | wait for a moment, or no longer than, or again and again | [`time::sleep`], [`time::timeout`], [`time::interval`] |
+//! | test what takes hours | [`time::pause`] |
 //! | hand a value over later, with callbacks | [`Promise`] |
 //! | stop in the middle, yield a value, go on later | [`generator`] |
 //! | speak TCP | [`net`], with the traits of [`io`] |
@@ -54,6 +55,9 @@ pub mod __private {
 
 #[doc(inline)]
 pub use filch_net as net;
+
+#[doc(inline)]
+pub use filch_runtime::time;
 
 /// Tasks: units of work that the workers run.
 pub mod task {
@@ -113,20 +117,6 @@ pub mod runtime {
 /// Generators, as Python has them, and coroutines driven by `send`.
 pub mod generator {
     pub use filch_runtime::generator::*;
-}
-
-/// Waiting for a moment.
-pub mod time {
-    pub use filch_runtime::time::{
-        FailAfter, MoveOn, fail_after, fail_at, move_on_after, move_on_at,
-    };
-    pub use filch_runtime::time::{Sleep, Timeout, sleep, sleep_until, timeout, timeout_at};
-    pub use std::time::{Duration, Instant};
-
-    /// Why a wait gave up.
-    pub mod error {
-        pub use filch_runtime::time::Elapsed;
-    }
 }
 
 /// Reading and writing without blocking: the traits, and the door of the reactor.

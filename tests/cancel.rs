@@ -92,7 +92,7 @@ fn a_sleep_that_goes_wakes_nobody_and_those_beside_it_still_fire() {
         let _entered = rt.enter();
         let at = Instant::now() + ahead;
         let [goes, stays] = [Probe::new(), Probe::new()];
-        let mut sleeps: Vec<_> = (0..6).map(|_| Box::pin(sleep_until(at))).collect();
+        let mut sleeps: Vec<_> = (0..6).map(|_| Box::pin(sleep_until(at.into()))).collect();
         for (n, sleep) in sleeps.iter_mut().enumerate() {
             let probe = if n % 2 == 0 { &goes } else { &stays };
             if probe.poll(sleep).is_ready() {
@@ -106,7 +106,7 @@ fn a_sleep_that_goes_wakes_nobody_and_those_beside_it_still_fire() {
         }
         assert_eq!((goes.held(), stays.held()), (0, 3));
         // A sleep that is longer than the others lets them all fire.
-        rt.block_on(sleep_until(at + Duration::from_millis(1)));
+        rt.block_on(sleep_until((at + Duration::from_millis(1)).into()));
         stays.wait(3);
         assert!(sleeps.iter_mut().all(|sleep| stays.poll(sleep).is_ready()));
         assert_eq!((goes.wakes(), stays.held()), (0, 0));

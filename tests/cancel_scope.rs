@@ -5,10 +5,10 @@ use std::future::{Future, pending};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use filch::task::{CancelScope, yield_now};
-use filch::time::{fail_after, fail_at, move_on_after, move_on_at, sleep};
+use filch::time::{Instant, fail_after, fail_at, move_on_after, move_on_at, sleep};
 
 mod common;
 use common::{

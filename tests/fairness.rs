@@ -282,7 +282,7 @@ fn what_one_moment_wakes_spreads_over_all_workers() {
         let at = Instant::now() + Duration::from_millis(5);
         let tasks = eight(|meeting| {
             rt.spawn(async move {
-                filch::time::sleep_until(at).await;
+                filch::time::sleep_until(at.into()).await;
                 meeting.meet()
             })
         });

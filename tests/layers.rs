@@ -8,6 +8,7 @@ const STOREYS: [&[&str]; 4] = [
     &[
         "budget",
         "cancellation",
+        "clock",
         "driver",
         "error",
         "home",
@@ -17,7 +18,15 @@ const STOREYS: [&[&str]; 4] = [
         "park",
         "sync_prim",
     ],
-    &["done_list", "generator", "join", "promise", "task"],
+    &[
+        "done_list",
+        "generator",
+        "join",
+        "promise",
+        "root",
+        "task",
+        "wheel",
+    ],
     &["blocking", "local", "reactor", "scheduler"],
     &[
         "builder",
@@ -44,6 +53,7 @@ const ENGINES: usize = 2;
 const UNSAFE: &[&str] = &[
     "runtime/src/home.rs",
     "runtime/src/job.rs",
+    "runtime/src/root.rs",
     "runtime/src/task/cell.rs",
     "runtime/src/task/poll.rs",
     "runtime/src/task/waker.rs",

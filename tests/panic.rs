@@ -264,10 +264,11 @@ fn a_panic_in_the_waker_of_one_of_many_timers_hurts_no_other() {
         let _entered = rt.enter();
         let at = std::time::Instant::now() + Duration::from_millis(300);
         let mut sleeps: Vec<_> = (0..3)
-            .map(|_| Box::pin(filch::time::sleep_until(at)))
+            .map(|_| Box::pin(filch::time::sleep_until(at.into())))
             .collect();
         let wakes: Vec<_> = sleeps.iter_mut().map(poll_badly).collect();
-        rt.block_on(rt.spawn(filch::time::sleep_until(at))).unwrap();
+        rt.block_on(rt.spawn(filch::time::sleep_until(at.into())))
+            .unwrap();
         wakes.iter().for_each(|wakes| woken(wakes));
     });
 }

@@ -9,7 +9,7 @@ const REACTOR: &str = "runtime/src/reactor";
 const LOCAL: &str = "runtime/src/local";
 
 /// The letters of step labels; a label is one of them and a digit.
-const LETTERS: &str = "SWFPECDGHXL";
+const LETTERS: &str = "ASWFPECDGHXL";
 
 /// The Rust files of a folder, not of those inside it: path and text.
 fn files(folder: &str) -> Vec<(String, String)> {
@@ -30,7 +30,11 @@ fn files(folder: &str) -> Vec<(String, String)> {
 
 /// The files whose comments cite steps.
 fn labelled() -> impl Iterator<Item = (String, String)> {
-    [SCHEDULER, REACTOR, LOCAL].into_iter().flat_map(files)
+    let clock = files("runtime/src")
+        .into_iter()
+        .filter(|(path, _)| path.ends_with("/clock.rs"));
+    let engines = [SCHEDULER, REACTOR, LOCAL].into_iter().flat_map(files);
+    engines.chain(clock)
 }
 
 fn readme() -> String {

@@ -7,6 +7,7 @@
 
 mod filch;
 mod smol;
+mod timers;
 mod tokio;
 
 use std::future::Future;
@@ -17,10 +18,11 @@ use socket2::SockRef;
 
 pub(crate) use self::filch::Filch;
 pub(crate) use self::smol::Smol;
+pub(crate) use self::timers::Timers;
 pub(crate) use self::tokio::Tokio;
 
 /// One runtime, running.
-pub(crate) trait Engine: Copy + Send + Sync + 'static {
+pub(crate) trait Engine: Timers + Copy + Send + Sync + 'static {
     /// A task to wait for; what a task returns comes out plain, and a panic in it ends the process.
     type Join<T: Send + 'static>: Future<Output = T> + Send + 'static;
     type Listener: Send + Sync + 'static;

@@ -28,13 +28,18 @@ mod echo_blocked;
 mod fanout_cpu;
 mod generator_next;
 mod idle_cpu;
+mod interval_tick;
 mod join_handles;
 mod join_set;
 mod one_thread;
 mod ping_pong;
+mod sleep_many;
 mod spawn;
 mod task_bytes;
 mod task_group;
+mod timeout_unfired;
+mod timer_cancel_cross;
+mod timer_lateness;
 mod yield_many;
 
 use std::path::{Path, PathBuf};

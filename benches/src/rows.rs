@@ -12,14 +12,19 @@ use crate::echo_blocked::EchoBlocked;
 use crate::fanout_cpu::enter_with_rayon;
 use crate::generator_next;
 use crate::idle_cpu::IdleCpu;
+use crate::interval_tick::IntervalTick;
 use crate::join_handles::JoinHandles;
 use crate::join_set::enter_with_set;
 use crate::one_thread::{enter_local_spawn, enter_ping_pong};
 use crate::ping_pong::PingPong;
 use crate::problem::{Contestant, enter};
+use crate::sleep_many::SleepMany;
 use crate::spawn::{SpawnLocal, SpawnRemote};
 use crate::task_bytes::TaskBytes;
 use crate::task_group::TaskGroup;
+use crate::timeout_unfired::TimeoutUnfired;
+use crate::timer_cancel_cross::TimerCancelCross;
+use crate::timer_lateness::TimerLateness;
 use crate::yield_many::YieldMany;
 
 /// Which way a figure is good.
@@ -263,6 +268,49 @@ pub(crate) const ROWS: &[Row] = &[
         full: size(3, 1_000),
         quick: size(1, 1_000),
         enter: |peer, workers| enter(TaskBytes, peer, workers),
+        ..RUNS
+    },
+    Row {
+        name: "timeout_unfired",
+        unit: "ns/timeout",
+        floor: Some(3.0),
+        about: "two tasks yield under a limit of 30 s, over and over",
+        enter: |peer, workers| enter(TimeoutUnfired, peer, workers),
+        ..RUNS
+    },
+    Row {
+        name: "sleep_many",
+        unit: "ms wall",
+        floor: Some(1.5),
+        about: "1,000,000 sleeps of 1 to 100 ms from 1,000 tasks",
+        full: size(5, 500),
+        quick: size(2, 500),
+        enter: |peer, workers| enter(SleepMany, peer, workers),
+        ..RUNS
+    },
+    Row {
+        name: "timer_lateness_p99",
+        unit: "µs p99",
+        floor: Some(1.2),
+        about: "1,000 sleeps of 1 to 20 ms while all workers compute",
+        enter: |peer, workers| enter(TimerLateness { workers }, peer, workers),
+        ..RUNS
+    },
+    Row {
+        name: "interval_tick",
+        unit: "ns/tick",
+        floor: Some(1.2),
+        about: "ticks of an interval that are due already",
+        enter: |peer, workers| enter(IntervalTick, peer, workers),
+        ..RUNS
+    },
+    Row {
+        name: "timer_cancel_cross",
+        unit: "ns/timer",
+        floor: Some(2.0),
+        about: "timers that one worker sets and another cancels",
+        least_workers: 2,
+        enter: |peer, workers| enter(TimerCancelCross, peer, workers),
         ..RUNS
     },
     Row {

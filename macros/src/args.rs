@@ -20,10 +20,11 @@ pub(crate) struct Args {
     pub(crate) worker_threads: Option<usize>,
     /// The runtime's.
     pub(crate) name: Option<LitStr>,
+    pub(crate) start_paused: Option<bool>,
     pub(crate) krate: Option<Path>,
 }
 
-const NAMES: &str = "one of `flavor`, `worker_threads`, `name`, `crate`";
+const NAMES: &str = "one of `flavor`, `worker_threads`, `name`, `start_paused`, `crate`";
 
 impl Args {
     /// What to expand with when the arguments are wrong: the error alone should meet the user's eye.
@@ -32,6 +33,7 @@ impl Args {
             flavor: Flavor::CurrentThread,
             worker_threads: None,
             name: None,
+            start_paused: None,
             krate: None,
         }
     }
@@ -64,6 +66,7 @@ impl Args {
             flavor,
             worker_threads: given.worker_threads.map(|(threads, _)| threads),
             name: given.name,
+            start_paused: given.start_paused,
             krate: given.krate,
         })
     }
@@ -74,6 +77,7 @@ struct Given {
     flavor: Option<Flavor>,
     worker_threads: Option<(usize, LitInt)>,
     name: Option<LitStr>,
+    start_paused: Option<bool>,
     krate: Option<Path>,
 }
 
@@ -97,6 +101,10 @@ impl Given {
             "name" => {
                 let value = value_of(&name, input, self.name.is_some())?;
                 self.name = Some(runtime_name(value)?);
+            }
+            "start_paused" => {
+                let value = value_of(&name, input, self.start_paused.is_some())?;
+                self.start_paused = Some(start_paused(value)?);
             }
             "crate" => {
                 let value = value_of(&name, input, self.krate.is_some())?;
@@ -166,6 +174,16 @@ fn runtime_name(value: Lit) -> Result<LitStr> {
         return Err(Error::new(value.span(), "`name` may not be empty"));
     }
     Ok(value)
+}
+
+fn start_paused(value: Lit) -> Result<bool> {
+    match value {
+        Lit::Bool(value) => Ok(value.value),
+        other => {
+            let message = "the value of `start_paused` must be `true` or `false`";
+            Err(Error::new(other.span(), message))
+        }
+    }
 }
 
 fn path(value: Lit) -> Result<Path> {

@@ -179,6 +179,9 @@ fn builder(args: &Args) -> TokenStream {
     let name = args.name.as_ref().map(|name| {
         quote_spanned! {site=> .name(#name) }
     });
+    let start_paused = args.start_paused.map(|paused| {
+        quote_spanned! {site=> .start_paused(#paused) }
+    });
     let build = match args.flavor {
         Flavor::Local => {
             quote_spanned! {site=> build_local(::core::default::Default::default()) }
@@ -189,6 +192,7 @@ fn builder(args: &Args) -> TokenStream {
         #krate::runtime::Builder::#builder
             #worker_threads
             #name
+            #start_paused
             .enable_all()
             .#build
             .expect("failed to build the filch runtime")

@@ -30,6 +30,7 @@ use proc_macro::TokenStream;
 /// - `flavor = "multi_thread"` (default), `"current_thread"`, or `"local"` for a `LocalRuntime`
 /// - `worker_threads = N`: how many workers, `multi_thread` only. Default: the runtime's, one for each core
 /// - `name = "..."`: the runtime's name, see `Handle::name`
+/// - `start_paused = true`: the clock stands still from the start, and moves when nothing can run. Default: it goes
 /// - `crate = "path"`: where filch is, if it is renamed or reached through another crate. Default: `::filch`
 ///
 /// # Expansion
@@ -65,7 +66,7 @@ use proc_macro::TokenStream;
 /// runtime.
 ///
 /// # Source
-/// As `tokio::main`, of whose arguments `unhandled_panic` is not there.
+/// As `tokio::main`, of whose arguments `unhandled_panic` is not there; `start_paused` goes with every flavor.
 /// Unlike tokio's, a body of the wrong type gives one error, where the value is. The role is that of
 /// `asyncio.run` (CPython Lib/asyncio/runners.py).
 ///
@@ -90,6 +91,7 @@ pub fn main(args: TokenStream, item: TokenStream) -> TokenStream {
 /// - `flavor = "current_thread"` (default), `"multi_thread"`, or `"local"` for a `LocalRuntime`
 /// - `worker_threads = N`: how many workers, `multi_thread` only. Default: the runtime's, one for each core
 /// - `name = "..."`: the runtime's name, see `Handle::name`
+/// - `start_paused = true`: the clock stands still from the start, and moves when nothing can run. Default: it goes
 /// - `crate = "path"`: where filch is, if it is renamed or reached through another crate. Default: `::filch`
 ///
 /// # Expansion

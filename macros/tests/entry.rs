@@ -29,6 +29,9 @@ mod recorder {
             pub(crate) fn name(self, name: &str) -> Builder {
                 Builder(format!("{} name={name}", self.0))
             }
+            pub(crate) fn start_paused(self, paused: bool) -> Builder {
+                Builder(format!("{} start_paused={paused}", self.0))
+            }
             pub(crate) fn enable_all(self) -> Builder {
                 Builder(format!("{} enable_all", self.0))
             }
@@ -58,6 +61,14 @@ fn main_builds_what_its_arguments_say() {
     async fn three_workers() {}
     #[filch::main(flavor = "current_thread", crate = "self::recorder")]
     async fn one_thread() {}
+    #[filch::main(start_paused = true, worker_threads = 2, crate = "recorder")]
+    async fn paused() {}
+    paused();
+    assert_eq!(
+        built(),
+        "multi_thread worker_threads=2 start_paused=true enable_all"
+    );
+
     #[filch::main(name = "crunch", crate = "recorder")]
     async fn named() {}
     default();

@@ -9,7 +9,9 @@ use std::time::Duration;
 use crossbeam_utils::sync::Parker;
 
 use crate::blocking::{self, Pool};
-use crate::context::{Driving, Serving};
+use crate::clock::{Clock, Watch};
+use crate::context::{self, Driving, Serving};
+use crate::driver::Driver;
 use crate::handle::{Handle, Inner, OnUnretrieved, RuntimeId, SharedChair};
 use crate::home::ThreadMark;
 use crate::promise::Unretrieved;
@@ -54,6 +56,7 @@ pub struct Builder {
     on_unretrieved: Option<OnUnretrieved>,
     event_interval: u32,
     global_queue_interval: u32,
+    start_paused: bool,
 }
 
 type ThreadName = Arc<dyn Fn() -> String + Send + Sync>;
@@ -76,6 +79,7 @@ impl Builder {
             on_unretrieved: None,
             event_interval: 61,
             global_queue_interval: 61,
+            start_paused: false,
         }
     }
 
@@ -301,6 +305,28 @@ impl Builder {
         self
     }
 
+    /// Whether the runtime's clock stands still from the start, as after [`time::pause`](crate::time::pause): for tests.
+    /// By default it goes.
+    ///
+    /// # Source
+    /// `tokio::runtime::Builder::start_paused`, which is for current-thread runtimes only.
+    ///
+    /// # Examples
+    /// ```
+    /// use filch::time::{Duration, Instant, sleep};
+    ///
+    /// let rt = filch::runtime::Builder::new_multi_thread().start_paused(true).build().unwrap();
+    /// rt.block_on(async {
+    ///     let start = Instant::now();
+    ///     sleep(Duration::from_secs(3600)).await; // takes no time: nothing else can run
+    ///     assert_eq!(start.elapsed(), Duration::from_secs(3600));
+    /// });
+    /// ```
+    pub fn start_paused(&mut self, start_paused: bool) -> &mut Self {
+        self.start_paused = start_paused;
+        self
+    }
+
     /// Builds the runtime, and starts its threads.
     ///
     /// # Errors
@@ -318,13 +344,17 @@ impl Builder {
             self.count_workers()?
         };
         let lends = self.current_thread || self.reactor_mode == ReactorMode::Shared;
-        let reactor = Arc::new(Reactor::new(lends)?);
-        let (scheduler, mut chairs) =
-            Scheduler::new(workers, self.scheduler_settings(home), reactor.clone());
+        let clock = Arc::new(Clock::new(self.start_paused));
+        let reactor = Arc::new(Reactor::new(lends, workers, clock.clone())?);
+        let settings = self.scheduler_settings(clock.clone(), home);
+        let (scheduler, mut chairs) = Scheduler::new(workers, settings, reactor.clone());
+        let blocking = Pool::new(self.blocking_settings(clock.clone()));
+        clock.set_watch(watch(&scheduler, &blocking, &reactor));
         let handle = Handle(Arc::new(Inner {
             scheduler: scheduler.clone(),
             reactor: reactor.clone(),
-            blocking: Pool::new(self.blocking_settings()),
+            blocking,
+            clock,
             chair: self.current_thread.then(SharedChair::default),
             pid: std::process::id(),
             id: RuntimeId::next(),
@@ -344,6 +374,7 @@ impl Builder {
             let thread = self.thread(name).spawn(move || {
                 let _driving = Driving::begin();
                 let _entered = handle.enter();
+                context::sit(chair.seat());
                 scheduler.work(chair);
             })?;
             runtime.add_worker(thread);
@@ -397,7 +428,11 @@ impl Builder {
         thread
     }
 
-    fn scheduler_settings(&self, home: Option<ThreadMark>) -> scheduler::Settings {
+    fn scheduler_settings(
+        &self,
+        clock: Arc<Clock>,
+        home: Option<ThreadMark>,
+    ) -> scheduler::Settings {
         scheduler::Settings {
             global_queue_interval: self.global_queue_interval,
             event_interval: self.event_interval,
@@ -408,10 +443,11 @@ impl Builder {
                 .clone()
                 .unwrap_or_else(|| Arc::new(tell_stall)),
             home,
+            clock,
         }
     }
 
-    fn blocking_settings(&self) -> blocking::Settings {
+    fn blocking_settings(&self, clock: Arc<Clock>) -> blocking::Settings {
         let names = Builder {
             thread_name: self.thread_name.clone(),
             thread_stack_size: self.thread_stack_size,
@@ -426,7 +462,25 @@ impl Builder {
                 let name = names.name_thread(|| format!("filch-b{number:03}"));
                 names.thread(name).spawn(move || hooks.around(serve))
             }),
+            clock,
         }
+    }
+}
+
+/// How the clock learns whether anything runs. It belongs to all of them, so it keeps none.
+fn watch(scheduler: &Arc<Scheduler>, blocking: &Arc<Pool>, reactor: &Arc<Reactor>) -> Watch {
+    let (scheduler, blocking) = (Arc::downgrade(scheduler), Arc::downgrade(blocking));
+    let reactor = Arc::downgrade(reactor);
+    Watch {
+        is_still: Box::new(move || {
+            blocking.upgrade().is_some_and(|pool| !pool.is_busy())
+                && scheduler.upgrade().is_some_and(|all| all.is_still())
+        }),
+        notify: Box::new(move || {
+            if let Some(reactor) = reactor.upgrade() {
+                reactor.notify();
+            }
+        }),
     }
 }
 
@@ -465,6 +519,7 @@ impl fmt::Debug for Builder {
             .field("stall_threshold", &self.stall_threshold)
             .field("event_interval", &self.event_interval)
             .field("global_queue_interval", &self.global_queue_interval)
+            .field("start_paused", &self.start_paused)
             .finish_non_exhaustive()
     }
 }

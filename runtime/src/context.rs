@@ -12,6 +12,8 @@ thread_local! {
     /// Guards that live.
     static DEPTH: Cell<usize> = const { Cell::new(0) };
     static DRIVES: Cell<bool> = const { Cell::new(false) };
+    /// The number of its seat, where the thread is a worker of any runtime.
+    static SEAT: Cell<usize> = const { Cell::new(usize::MAX) };
     static SERVES: RefCell<Option<Handle>> = const { RefCell::new(None) };
 }
 
@@ -78,6 +80,17 @@ impl Drop for EnterGuard<'_> {
 pub(crate) fn with_current<R>(f: impl FnOnce(&Handle) -> R) -> Option<R> {
     let current = CURRENT.try_with(|current| current.borrow().clone());
     current.ok().flatten().map(|handle| f(&handle))
+}
+
+/// This thread is the worker on this seat, from here to its end.
+pub(crate) fn sit(seat: usize) {
+    SEAT.set(seat);
+}
+
+/// The seat of this thread, if it has one: where its timers lie. Beside another runtime's it would do no harm.
+#[inline]
+pub(crate) fn seat() -> usize {
+    SEAT.try_with(Cell::get).unwrap_or(usize::MAX)
 }
 
 /// True if this thread drives a runtime: it is a worker, or inside `block_on`.

@@ -7,18 +7,18 @@ use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
-use crossbeam_utils::sync::Parker;
 use parking_lot::Mutex;
 
 use crate::blocking::Pool;
 use crate::budget;
+use crate::clock::Clock;
 use crate::context::{self, Driving, EnterGuard, NO_RUNTIME, Serving};
 use crate::job::Job;
 use crate::join::JoinHandle;
 use crate::origin::Origin;
-use crate::park::thread_waker;
 use crate::promise::{Carry, Promise, Unretrieved};
 use crate::reactor::Reactor;
+use crate::root::Root;
 use crate::scheduler::{Chair, Scheduler};
 use std::sync::Arc;
 
@@ -41,6 +41,7 @@ pub(crate) struct Inner {
     pub(crate) scheduler: Arc<Scheduler>,
     pub(crate) reactor: Arc<Reactor>,
     pub(crate) blocking: Arc<Pool>,
+    pub(crate) clock: Arc<Clock>,
     /// The one seat of a current-thread runtime.
     pub(crate) chair: Option<SharedChair>,
     pub(crate) pid: u32,
@@ -245,34 +246,37 @@ impl Handle {
         let _entered = self.enter();
         match &self.0.chair {
             Some(chair) if self.0.scheduler.may_run() => self.drive(chair, future),
-            _ => block_here(future),
+            _ => block_here(future, &self.0.clock),
         }
     }
 
     /// `block_on` of a current-thread runtime.
     fn drive<F: Future>(&self, shared: &SharedChair, future: F) -> F::Output {
         let mut future = pin!(future);
-        let parker = Parker::new();
-        let thread = thread_waker(&parker);
+        let mut outside = None;
         loop {
             let free = shared.free.lock().take();
             let Some(chair) = free else {
-                let mut context = Context::from_waker(&thread);
+                let root = outside.get_or_insert_with(|| Root::new(&self.0.clock));
+                let thread = root.waker();
+                let mut context = Context::from_waker(thread);
                 if let Poll::Ready(output) = poll_root(future.as_mut(), &mut context) {
                     return output;
                 }
                 let mut waiting = shared.waiting.lock();
-                if !waiting.iter().any(|waker| waker.will_wake(&thread)) {
+                if !waiting.iter().any(|waker| waker.will_wake(thread)) {
                     waiting.push(thread.clone());
                 }
                 drop(waiting);
                 // It may have been freed before we were on the list.
                 if shared.free.lock().is_none() {
-                    parker.park();
+                    root.wait();
                 }
                 continue;
             };
-            let root = Arc::new(Root {
+            // From here on, the seat tells whether it runs.
+            outside.take();
+            let root = Arc::new(SeatedRoot {
                 scheduler: self.0.scheduler.clone(),
                 woken: AtomicBool::new(true),
             });
@@ -325,33 +329,32 @@ fn poll_root<F: Future>(future: Pin<&mut F>, context: &mut Context<'_>) -> Poll<
 }
 
 /// Polls on this thread, and parks it in between.
-fn block_here<F: Future>(future: F) -> F::Output {
+fn block_here<F: Future>(future: F, clock: &Arc<Clock>) -> F::Output {
     let mut future = pin!(future);
-    let parker = Parker::new();
-    let waker = thread_waker(&parker);
-    let mut context = Context::from_waker(&waker);
+    let root = Root::new(clock);
+    let mut context = Context::from_waker(root.waker());
     loop {
         if let Poll::Ready(output) = poll_root(future.as_mut(), &mut context) {
             return output;
         }
-        parker.park();
+        root.wait();
     }
 }
 
 /// The future that `block_on` drives beside the tasks of a current-thread runtime.
-struct Root {
+struct SeatedRoot {
     scheduler: Arc<Scheduler>,
     woken: AtomicBool,
 }
 
-impl Root {
+impl SeatedRoot {
     fn take_woken(&self) -> bool {
         // Ordering: Acquire <- the Release in `wake_by_ref`.
         self.woken.load(Ordering::Relaxed) && self.woken.swap(false, Ordering::Acquire)
     }
 }
 
-impl Wake for Root {
+impl Wake for SeatedRoot {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }

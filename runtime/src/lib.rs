@@ -5,6 +5,7 @@
 // GROUND: no shared state.
 mod budget; //       operations before a task must let others run
 mod cancellation; // why, by whom, from where
+mod clock; //        real, or moved by a test
 mod driver; //       how workers and reactor meet
 mod error; //        what, whose, where
 mod home; //         which thread this is, and what only that one reaches
@@ -19,12 +20,14 @@ mod done_list; //    which of many tasks are done
 pub mod generator; // send, throw, close, yield_from, return
 mod join; //         the promise side of a task
 mod promise; //      pending, then finished or cancelled, once; done-callbacks
+mod root; //         the future of a `block_on`, and its thread
 mod task; //         the state word, the memory, one run
+mod wheel; //        moments, and what waits for them
 
 // ENGINES: threads of their own; they know cells, not each other.
 mod blocking; //     threads for code that blocks
 mod local; //        tasks that stay on one thread
-mod reactor; //      the poller, sources, deadlines, the guard
+mod reactor; //      the poller, sources, timers, the guard
 mod scheduler; //    queues, workers, who sleeps
 
 // SURFACE: composes engines; the user's words.

@@ -13,11 +13,6 @@
 //! GIVEN; owner `retract`: any -> AWAKE. A notification of the poller is sticky, so it does not matter whether the
 //! owner has announced only or waits already. Model: `reactor::lease::model::token_reaches_a_thread_in_the_poller`.
 
-use std::sync::Arc;
-use std::task::{Wake, Waker};
-
-use crossbeam_utils::sync::{Parker, Unparker};
-
 use crate::sync_prim::{AtomicUsize, Ordering, ordering};
 
 const AWAKE: usize = 0;
@@ -51,14 +46,15 @@ impl Token {
 
     /// The owner says where it goes to sleep. False if a token was there: it is taken, and the owner stays awake.
     pub(crate) fn announce(&self, bed: Bed) -> bool {
-        // Ordering: Acquire on failure <- the Release in `give`: the owner sees what it was woken for. Success needs
-        // no more than the word's own order: `give` comes before (then we fail) or after (then it knows the bed).
+        // Ordering: Acquire on failure <- the Release in `give`: the owner sees what it was woken for. `give` needs
+        // no more than the word's own order: it comes before (then we fail) or after (then it knows the bed).
+        // Release on success -> the Acquire in `bed`: who sees that it sleeps sees whom it woke before.
         let slept = self
             .0
             .compare_exchange(
                 AWAKE,
                 bed as usize,
-                Ordering::Relaxed,
+                ordering("token_sleeps", Ordering::Release),
                 ordering("token_announce", Ordering::Acquire),
             )
             .is_ok();
@@ -66,6 +62,16 @@ impl Token {
             self.0.store(AWAKE, Ordering::Relaxed);
         }
         slept
+    }
+
+    /// Where the owner sleeps; none if it is awake or has a token.
+    pub(crate) fn bed(&self) -> Option<Bed> {
+        // Ordering: Acquire <- the Release in `announce`.
+        match self.0.load(ordering("token_bed", Ordering::Acquire)) {
+            PARKED => Some(Bed::Parker),
+            POLLS => Some(Bed::Poller),
+            _ => None,
+        }
     }
 
     /// The owner is awake again. True if a token came meanwhile: it is taken.
@@ -88,21 +94,4 @@ impl Token {
             _ => Knock::Nobody,
         }
     }
-}
-
-/// The waker of a thread that waits for one future.
-struct ThreadWaker(Unparker);
-
-impl Wake for ThreadWaker {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.0.unpark();
-    }
-}
-
-/// A waker that unparks whoever owns `parker`.
-pub(crate) fn thread_waker(parker: &Parker) -> Waker {
-    Waker::from(Arc::new(ThreadWaker(parker.unparker().clone())))
 }

@@ -381,6 +381,10 @@ impl Random {
         Random(seed)
     }
 
+    pub(crate) fn from_seed(seed: u64) -> Random {
+        Random(seed)
+    }
+
     pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut x = self.0;

@@ -3,7 +3,7 @@
 #[filch::main(foo = 1)]
 async fn unknown_argument() {}
 
-#[filch::test(start_paused = true)]
+#[filch::test(unhandled_panic = "ignore")]
 async fn argument_of_tokio_only() {}
 
 #[filch::main(Flavor = "multi_thread")]
@@ -59,6 +59,12 @@ async fn workers_for_one_thread() {}
 
 #[filch::test(worker_threads = 4)]
 async fn workers_for_a_test_on_one_thread() {}
+
+#[filch::test(start_paused = 1)]
+async fn start_paused_that_is_no_bool() {}
+
+#[filch::test(start_paused = true, start_paused = true)]
+async fn start_paused_twice() {}
 
 #[filch::main(crate = 456)]
 async fn crate_that_is_no_string() {}

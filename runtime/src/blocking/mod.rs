@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::budget;
+use crate::clock::Clock;
 use crate::job::{Job, Release, Schedule, drop_payload};
 use crate::join::JoinHandle;
 use crate::origin::Origin;
@@ -30,6 +31,8 @@ pub(crate) struct Settings {
     pub(crate) max_threads: usize,
     pub(crate) keep_alive: Duration,
     pub(crate) start_thread: StartThread,
+    /// Told before a thread waits for closures.
+    pub(crate) clock: Arc<Clock>,
 }
 
 pub(crate) struct Pool {
@@ -178,7 +181,12 @@ impl Pool {
 
     /// Waits until a job is promised to this thread. False if the keep-alive passed without one.
     fn wait(&self, state: &mut MutexGuard<'_, State>) -> bool {
-        state.idle += 1;
+        let clock = &self.settings.clock;
+        let tells = clock.settle(); // A1 (clock)
+        state.idle += 1; // A2
+        if tells {
+            clock.notify(); // A3
+        }
         // A keep-alive too long to be told has no end.
         let deadline = Instant::now().checked_add(self.settings.keep_alive);
         loop {
@@ -202,6 +210,12 @@ impl Pool {
                 return false;
             }
         }
+    }
+
+    /// True while a closure runs, or waits to.
+    pub(crate) fn is_busy(&self) -> bool {
+        let state = self.state.lock();
+        state.threads != state.idle || !state.queue.is_empty()
     }
 
     /// Takes no further closure; those that have not started are dropped, those that run are left to end.
@@ -273,6 +287,7 @@ mod tests {
             max_threads,
             keep_alive,
             start_thread: Box::new(|_, serve| std::thread::Builder::new().spawn(serve)),
+            clock: Arc::new(Clock::new(false)),
         })
     }
 
@@ -320,6 +335,7 @@ mod tests {
             max_threads: 1,
             keep_alive: Duration::ZERO,
             start_thread: Box::new(|_, _| Err(io::ErrorKind::WouldBlock.into())),
+            clock: Arc::new(Clock::new(false)),
         });
         let error = pool.spawn(|| (), here()).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::WouldBlock);

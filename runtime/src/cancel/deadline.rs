@@ -1,9 +1,10 @@
 //! Scopes with a deadline and no handle.
 
+use crate::time::Instant;
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pin_project_lite::pin_project;
 

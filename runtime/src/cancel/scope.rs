@@ -6,6 +6,7 @@
 //! shielded part, then ends sooner. A handle that cancels writes why, then takes the wakers; a run leaves its waker, then looks:
 //! both through the lock of the list, so that one of them sees the other.
 
+use crate::time::Instant;
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::fmt;
@@ -15,7 +16,7 @@ use std::pin::Pin;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use pin_project_lite::pin_project;

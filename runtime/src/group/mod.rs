@@ -9,6 +9,7 @@ mod scope;
 mod shared;
 mod start;
 
+use crate::time::Instant;
 use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
@@ -16,7 +17,7 @@ use std::marker::PhantomData;
 use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use self::room::{Place, Wait};
 use self::shared::{By, Shared};

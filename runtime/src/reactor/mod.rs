@@ -1,34 +1,35 @@
-//! The poller, the sources and the deadlines of one runtime, and the thread that belongs to them.
+//! The poller, the sources and the timers of one runtime, and the thread that belongs to them.
 //!
 //! A *turn* waits (or looks), and then *completes*: each ready source's done-callbacks run, of which the common
 //! one re-enqueues a task, and each due deadline's waker is woken. Whoever has the [`lease`] may turn: the reactor thread ([`guard`]) or, in
 //! shared mode, a worker that has run dry.
 
-mod deadlines;
 pub(crate) mod guard;
 mod horizon;
 mod keys;
 mod lease;
 pub(crate) mod readiness;
 pub(crate) mod source;
+mod timers;
 mod turn;
 
 use std::cell::Cell;
 use std::io;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
+use std::sync::{Arc, OnceLock};
 use std::task::Waker;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crossbeam_utils::CachePadded;
 use crossbeam_utils::sync::Unparker;
 
-use self::deadlines::Deadlines;
-pub(crate) use self::deadlines::{Closed, DeadlineKey};
 use self::guard::Bell;
 use self::keys::Keys;
 use self::lease::{For, Lease};
+use self::timers::Timers;
+pub(crate) use self::timers::{Closed, Standing, TimerKey, TimerSeat};
 use self::turn::{Buffer, Port};
+use crate::clock::Clock;
 use crate::driver::{Borrow, Driver};
 use crate::job::quietly;
 use crate::promise::callbacks::Done;
@@ -59,10 +60,10 @@ pub enum ReactorMode {
 }
 
 pub(crate) struct Reactor {
-    port: Port,
+    port: Arc<Port>,
     lease: CachePadded<Lease>,
     keys: Keys,
-    deadlines: Deadlines,
+    timers: Timers,
     /// Turns so far: a number by which the guard sees that somebody attends the poller.
     turns: AtomicUsize,
     lends: bool,
@@ -85,13 +86,15 @@ struct Turn {
 }
 
 impl Reactor {
-    /// A reactor; `lends`: workers may wait in the poller.
-    pub(crate) fn new(lends: bool) -> io::Result<Reactor> {
+    /// A reactor; `lends`: workers may wait in the poller. `seats`: how many workers set timers.
+    pub(crate) fn new(lends: bool, seats: usize, clock: Arc<Clock>) -> io::Result<Reactor> {
+        let port = Arc::new(Port::new()?);
+        let notifies = port.clone();
         Ok(Reactor {
-            port: Port::new()?,
+            port,
             lease: CachePadded::new(Lease::new()),
             keys: Keys::default(),
-            deadlines: Deadlines::new(),
+            timers: Timers::new(seats, clock, Box::new(move || notifies.notify())),
             turns: AtomicUsize::new(0),
             lends,
             bell: Bell::new(),
@@ -134,42 +137,56 @@ impl Reactor {
                 done.complete(drop);
             }
         }
-        wake_all(self.deadlines.close());
+        wake_all(self.timers.close());
     }
 
-    /// Registers a deadline. Whoever waits in the poller for longer is told.
-    pub(crate) fn add_deadline(&self, at: Instant, waker: Waker) -> Result<DeadlineKey, Closed> {
-        let (key, must_notify) = self.deadlines.add(at, waker)?;
-        if must_notify {
-            self.notify();
+    /// Where a thread sets its timers: on the seat with this number, or with all those who have none.
+    #[inline]
+    pub(crate) fn timer_seat(&self, number: usize) -> &Arc<TimerSeat> {
+        self.timers.seat(number)
+    }
+
+    /// Wakes whoever waits for a deadline that has come by now: a test has moved the clock.
+    pub(crate) fn fire_due(&self) {
+        while self.timers.any_due() {
+            let mut due = Vec::new();
+            self.timers.take_due(&mut due);
+            wake_all(due);
         }
-        Ok(key)
-    }
-
-    /// Replaces the waker; false if the deadline has come.
-    pub(crate) fn set_deadline_waker(&self, key: DeadlineKey, waker: &Waker) -> bool {
-        self.deadlines.set_waker(key, waker)
-    }
-
-    pub(crate) fn remove_deadline(&self, key: DeadlineKey) {
-        self.deadlines.remove(key);
     }
 
     /// Waits, and takes what is to be completed. Only for whoever has the lease; it gives the lease back, and completes
     /// then: callbacks are anybody's code, and meanwhile another thread may have the poller.
-    fn turn(&self, limit: Option<Duration>) -> Box<Turn> {
+    fn turn(&self, limit: Option<Duration>, exact: bool) -> Box<Turn> {
         let mut turn = SPARE
             .try_with(Cell::take)
             .ok()
             .flatten()
             .unwrap_or_else(Turn::new);
         let Turn { events, done, due } = &mut *turn;
-        self.port.wait(events, limit);
+        self.port.wait(events, limit, exact);
         self.turns.fetch_add(1, Ordering::Relaxed);
         self.keys.for_each(&events.ready, |source, ready| {
             source.set(ready, |waiters| done.push(waiters));
         });
-        self.deadlines.take_due(due);
+        self.timers.take_due(due);
+        turn
+    }
+
+    /// A turn while the clock stands still: where nothing can run and nothing has happened, the clock is moved to the
+    /// earliest deadline instead of a wait. Who stops to run later than this looks ends the wait: A3 (clock).
+    #[cold]
+    fn turn_or_advance(&self, limit: Option<Duration>, exact: bool) -> Box<Turn> {
+        let clock = self.timers.clock();
+        if limit == Some(Duration::ZERO) || !self.timers.has_any() || !clock.is_still() {
+            return self.turn(limit, exact);
+        }
+        // The look may take a notification: so this wait ends, whatever it finds.
+        let mut turn = self.turn(Some(Duration::ZERO), false);
+        if turn.done.is_empty() && turn.due.is_empty() && clock.is_still() {
+            self.timers.advance_to_earliest();
+            self.timers.take_due(&mut turn.due);
+        }
         turn
     }
 }
@@ -211,9 +228,12 @@ impl Driver for Reactor {
 
     fn look(&self) {
         if let Ok(held) = self.lease.take(For::Look) {
-            let turn = self.turn(Some(Duration::ZERO));
-            drop(held);
+            let turn = self.turn(Some(Duration::ZERO), false);
+            // Where a stopped clock may move by itself, nobody may have the poller before those are woken for whom it
+            // must not move.
+            let kept = self.timers.clock().was_moved().then_some(held);
             turn.complete();
+            drop(kept);
         }
     }
 
@@ -229,9 +249,15 @@ impl Driver for Reactor {
     }
 
     fn wait(&self, limit: Option<Duration>) {
-        let left = self.deadlines.begin_wait();
-        let turn = self.turn(limit.into_iter().chain(left).min());
-        self.deadlines.end_wait();
+        let left = self.timers.begin_wait();
+        let exact = left.is_some_and(|left| limit.is_none_or(|limit| left < limit));
+        let limit = limit.into_iter().chain(left).min();
+        let turn = if self.timers.clock().is_paused() {
+            self.turn_or_advance(limit, exact)
+        } else {
+            self.turn(limit, exact)
+        };
+        self.timers.end_wait();
         self.lease.give_back();
         turn.complete();
     }

@@ -1,7 +1,8 @@
 //! One wait on the poller: the only place, beside registration, that knows what it is made of.
 //!
 //! On Linux it waits straight on the poller's epoll descriptor: one system call, where `Poller::wait` makes three
-//! (five with a timeout). `Poller::wait` is called only when a notification came, to clear it. Registration goes the
+//! (five with a timeout). `epoll_wait` knows milliseconds only, and `epoll_pwait2` needs Linux 5.11: the last few of them
+//! before a deadline are waited for by `ppoll` on the same descriptor. `Poller::wait` is called only when a notification came, to clear it. Registration goes the
 //! same way, because `polling` has no name for EPOLLRDHUP, without which a short read could not say that nothing is
 //! left to read. Elsewhere (kqueue) both go through `polling`.
 
@@ -58,9 +59,17 @@ impl Buffer {
 #[cfg(target_os = "linux")]
 mod imp {
     use super::*;
-    use rustix::event::{Timespec, epoll};
+    use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
     use std::mem::MaybeUninit;
     use std::os::fd::AsFd;
+    use std::time::Instant;
+
+    /// What a wait took.
+    enum Taken {
+        Events,
+        Nothing,
+        Interrupted,
+    }
 
     /// A short transfer proves that the direction is exhausted: what comes later makes a new event.
     pub(in crate::reactor) const SHORT_MEANS_EMPTY: bool = true;
@@ -75,15 +84,59 @@ mod imp {
     /// The key of `polling`'s own notifier.
     const NOTIFIER: u64 = usize::MAX as u64;
 
+    /// Below this, an exact wait makes another call, which knows nanoseconds (but takes no events: they cost a second
+    /// one); above, `epoll_wait` wakes it a millisecond early, for the rest. More: more events cost a second call; less:
+    /// a late wake-up of the first call takes too much of the rest.
+    const EXACT: Duration = Duration::from_millis(4);
+
     impl Port {
-        /// Waits; an interrupted wait has no events.
-        pub(in crate::reactor) fn wait(&self, buffer: &mut Buffer, limit: Option<Duration>) {
+        /// Waits; an interrupted wait has no events. A wait that is not `exact` may last a millisecond longer.
+        pub(in crate::reactor) fn wait(
+            &self,
+            buffer: &mut Buffer,
+            limit: Option<Duration>,
+            exact: bool,
+        ) {
             buffer.ready.clear();
-            let limit = limit.and_then(|limit| Timespec::try_from(limit.min(LONGEST)).ok());
-            let mut raw = [const { MaybeUninit::uninit() }; EVENTS];
-            let Ok((events, _)) = epoll::wait(self.poller.as_fd(), &mut raw, limit.as_ref()) else {
+            let limit = limit.map(|limit| limit.min(LONGEST));
+            let (Some(limit), true) = (limit.filter(|limit| !limit.is_zero()), exact) else {
+                let _ = self.poll(buffer, limit);
                 return;
             };
+            let until = Instant::now() + limit;
+            if limit >= EXACT {
+                let early = limit - Duration::from_millis(1);
+                match self.poll(buffer, Some(early)) {
+                    Taken::Nothing => {}
+                    Taken::Events | Taken::Interrupted => return,
+                }
+            }
+            if self.sleep(until.saturating_duration_since(Instant::now())) {
+                let _ = self.poll(buffer, Some(Duration::ZERO));
+            }
+        }
+
+        /// Waits to the nanosecond. True if there may be an event to take.
+        fn sleep(&self, limit: Duration) -> bool {
+            let Ok(limit) = Timespec::try_from(limit) else {
+                return true;
+            };
+            let mut fds = [PollFd::new(&self.poller, PollFlags::IN)];
+            // Interrupted: no event, as in `wait`.
+            poll(&mut fds, Some(&limit)).is_ok_and(|ready| ready > 0)
+        }
+
+        /// Waits for whole milliseconds, rounded up, and takes the events.
+        fn poll(&self, buffer: &mut Buffer, limit: Option<Duration>) -> Taken {
+            let limit = limit.and_then(|limit| Timespec::try_from(limit).ok());
+            let mut raw = [const { MaybeUninit::uninit() }; EVENTS];
+            let events = match epoll::wait(self.poller.as_fd(), &mut raw, limit.as_ref()) {
+                Ok((events, _)) => events,
+                Err(_) => return Taken::Interrupted,
+            };
+            if events.is_empty() {
+                return Taken::Nothing;
+            }
             let mut notified = false;
             for event in events {
                 let (key, flags) = ({ event.data }.u64(), event.flags);
@@ -99,6 +152,7 @@ mod imp {
                 let _ = self.poller.wait(&mut buffer.events, Some(Duration::ZERO));
                 buffer.ready.extend(buffer.events.iter().map(polled));
             }
+            Taken::Events
         }
 
         pub(in crate::reactor) fn add(&self, fd: BorrowedFd<'_>, key: SourceKey) -> io::Result<()> {
@@ -166,8 +220,13 @@ mod imp {
     pub(in crate::reactor) const CLOSING_DELETES: bool = false;
 
     impl Port {
-        /// Waits; a failed wait has no events.
-        pub(in crate::reactor) fn wait(&self, buffer: &mut Buffer, limit: Option<Duration>) {
+        /// Waits; a failed wait has no events. `polling` knows nanoseconds already.
+        pub(in crate::reactor) fn wait(
+            &self,
+            buffer: &mut Buffer,
+            limit: Option<Duration>,
+            _exact: bool,
+        ) {
             buffer.ready.clear();
             buffer.events.clear();
             let _ = self.poller.wait(&mut buffer.events, limit);

@@ -25,6 +25,7 @@ use self::queues::{Deque, Inbox};
 use self::seat::Seat;
 use self::shutdown::{Drained, Exits};
 use self::worker::{Worker, with_here};
+use crate::clock::Clock;
 use crate::driver::{Crew, Driver};
 use crate::home::ThreadMark;
 use crate::job::{Job, Release, Schedule, quietly};
@@ -65,6 +66,8 @@ pub(crate) struct Settings {
     pub(crate) on_stall: OnStall,
     /// The only thread that may run the jobs, if there may be local tasks.
     pub(crate) home: Option<ThreadMark>,
+    /// Told before a worker sleeps.
+    pub(crate) clock: Arc<Clock>,
 }
 
 /// Is told of a long poll.

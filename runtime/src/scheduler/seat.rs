@@ -17,9 +17,10 @@ use std::time::{Duration, Instant};
 use crossbeam_utils::sync::Unparker;
 use parking_lot::Mutex;
 
+use super::Scheduler;
 use super::queues::Victim;
 use crate::job::{Job, JobSlot};
-use crate::park::Token;
+use crate::park::{Bed, Token};
 
 /// `running` of a worker that has no job.
 pub(crate) const NO_JOB: u64 = u64::MAX;
@@ -137,6 +138,22 @@ impl Seat {
             key,
             for_at_least,
             report,
+        })
+    }
+}
+
+impl Scheduler {
+    /// True if every worker sleeps, and no more than one of them in the poller: a second one there is awake, or will be,
+    /// with what it found.
+    pub(crate) fn is_still(&self) -> bool {
+        let mut pollers = usize::from(self.driver.lends());
+        self.seats.iter().all(|seat| match seat.token.bed() {
+            Some(Bed::Parker) => true,
+            Some(Bed::Poller) if pollers > 0 => {
+                pollers -= 1;
+                true
+            }
+            _ => false,
         })
     }
 }

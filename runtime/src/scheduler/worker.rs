@@ -426,7 +426,11 @@ impl Worker {
             return Woken::Stays(searching);
         }
         let mut for_others = 0;
+        let tells = scheduler.settings.clock.settle(); // A1 (clock)
         if self.my_seat().token.announce(bed) {
+            if tells && bed == Bed::Parker {
+                driver.notify(); // A3 (clock)
+            }
             match bed {
                 Bed::Poller => {
                     for_others = self.batch(|| driver.wait(None));

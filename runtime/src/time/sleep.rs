@@ -1,40 +1,41 @@
 //! A future that is ready at a moment.
 
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
 
+use super::{Duration, Instant};
 use crate::budget;
 use crate::context::{self, NO_RUNTIME};
-use crate::reactor::{DeadlineKey, Reactor};
-
-/// What stands for a time too far away to be told.
-const FAR: Duration = Duration::from_secs(86400 * 365 * 30);
+use crate::handle::Handle;
+use crate::reactor::{Closed, Standing, TimerKey, TimerSeat};
 
 /// Waits for a moment: [`sleep`].
 ///
 /// # Source
-/// `tokio::time::Sleep`.
-#[derive(Debug)]
+/// `tokio::time::Sleep`. It need not be pinned to be polled, as tokio's must.
 #[must_use = "futures do nothing unless you `.await` or poll them"]
 pub struct Sleep {
     deadline: Instant,
-    reactor: Reactors,
-    /// Once it is registered.
-    key: Option<DeadlineKey>,
+    /// Where its timer is set, or will be.
+    seat: Arc<TimerSeat>,
+    state: State,
 }
 
-struct Reactors(Arc<Reactor>);
-
-impl std::fmt::Debug for Reactors {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Reactor")
-    }
+#[derive(Debug)]
+enum State {
+    /// Just made, with a deadline that was to come then.
+    New,
+    /// There is no timer; the deadline may have passed.
+    Unset,
+    Set(TimerKey),
+    Done,
 }
 
-/// Waits for `duration`, rounded up to the next millisecond. Zero is ready at once.
+/// Waits for `duration`. Zero is ready at once; one too long to be told is some 30 years. The
+/// [module](crate::time) says how late it may be.
 ///
 /// # Panics
 /// If there is no current runtime; and, when it is awaited, if its runtime has shut down.
@@ -47,21 +48,37 @@ impl std::fmt::Debug for Reactors {
 ///
 /// # Examples
 /// ```
-/// use std::time::{Duration, Instant};
+/// use filch::time::{Duration, Instant, sleep};
 ///
 /// # filch::block_on(async {
 /// let start = Instant::now();
-/// filch::time::sleep(Duration::from_millis(5)).await;
+/// sleep(Duration::from_millis(5)).await;
 /// assert!(start.elapsed() >= Duration::from_millis(5));
 /// # });
 /// ```
 #[track_caller]
+#[inline]
 pub fn sleep(duration: Duration) -> Sleep {
-    let now = Instant::now();
-    sleep_until(now.checked_add(duration).unwrap_or_else(|| now + FAR))
+    let made = context::with_current(|handle| {
+        let seat = here(handle);
+        let state = if duration.is_zero() {
+            State::Unset
+        } else {
+            State::New
+        };
+        Sleep {
+            deadline: Instant::later(seat.clock().now(), duration),
+            seat: seat.clone(),
+            state,
+        }
+    });
+    match made {
+        Some(sleep) => sleep,
+        None => panic!("{NO_RUNTIME}"),
+    }
 }
 
-/// Waits until `deadline`, rounded up to the next millisecond. A past one is ready at once.
+/// Waits until `deadline`. A past one is ready at once.
 ///
 /// # Panics
 /// As [`sleep`].
@@ -71,16 +88,34 @@ pub fn sleep(duration: Duration) -> Sleep {
 ///
 /// # Source
 /// `tokio::time::sleep_until`.
+///
+/// # Examples
+/// ```
+/// use filch::time::{Duration, Instant, sleep_until};
+///
+/// # filch::block_on(async {
+/// let deadline = Instant::now() + Duration::from_millis(2);
+/// sleep_until(deadline).await;
+/// assert!(Instant::now() >= deadline);
+/// # });
+/// ```
 #[track_caller]
+#[inline]
 pub fn sleep_until(deadline: Instant) -> Sleep {
-    match context::with_current(|handle| handle.0.reactor.clone()) {
-        Some(reactor) => Sleep {
+    match context::with_current(|handle| here(handle).clone()) {
+        Some(seat) => Sleep {
             deadline,
-            reactor: Reactors(reactor),
-            key: None,
+            seat,
+            state: State::Unset,
         },
         None => panic!("{NO_RUNTIME}"),
     }
+}
+
+/// Where this thread sets timers of that runtime.
+#[inline]
+fn here(handle: &Handle) -> &Arc<TimerSeat> {
+    handle.0.reactor.timer_seat(context::seat())
 }
 
 impl Sleep {
@@ -91,44 +126,122 @@ impl Sleep {
 
     /// True once the deadline has passed.
     pub fn is_elapsed(&self) -> bool {
-        Instant::now() >= self.deadline
+        self.seat.clock().now() >= self.deadline.into_std()
+    }
+
+    /// Changes the deadline, before or after the old one has passed. If it was polled since, the task that did is woken at
+    /// the new one.
+    ///
+    /// # Examples
+    /// ```
+    /// use filch::time::{Duration, Instant, sleep};
+    ///
+    /// # filch::block_on(async {
+    /// let mut limit = std::pin::pin!(sleep(Duration::from_secs(3600)));
+    /// limit.as_mut().reset(Instant::now() + Duration::from_millis(2));
+    /// limit.await;
+    /// # });
+    /// ```
+    pub fn reset(mut self: Pin<&mut Self>, deadline: Instant) {
+        let moved = match &self.state {
+            State::Set(key) => self.seat.move_to(*key, deadline.into_std()),
+            _ => false,
+        };
+        self.deadline = deadline;
+        if !moved {
+            self.state = State::Unset;
+        }
+    }
+
+    /// As [`reset`](Self::reset), but nobody is woken before the next poll.
+    pub(super) fn reset_unset(&mut self, deadline: Instant) {
+        self.forget();
+        self.deadline = deadline;
     }
 
     fn forget(&mut self) {
-        if let Some(key) = self.key.take() {
-            self.reactor.0.remove_deadline(key);
+        if let State::Set(key) = std::mem::replace(&mut self.state, State::Unset) {
+            self.seat.cancel(key);
         }
     }
+
+    /// Before the timer is set: true if the deadline has passed. One that was just made is not worth another reading of
+    /// the clock: if it has passed meanwhile, its timer comes at once.
+    #[inline]
+    fn has_passed(&self) -> bool {
+        self.seat.is_long_past(self.deadline.into_std())
+            || matches!(self.state, State::Unset) && self.is_elapsed()
+    }
+
+    /// A timer that is set again may lie with the worker that has the task now.
+    #[inline]
+    fn move_here(&mut self) {
+        let moved = context::with_current(|handle| {
+            let here = here(handle);
+            (!Arc::ptr_eq(here, &self.seat) && here.is_sibling(&self.seat)).then(|| here.clone())
+        });
+        if let Some(seat) = moved.flatten() {
+            self.seat = seat;
+        }
+    }
+
+    #[inline]
+    fn register(&mut self, context: &Context<'_>) {
+        if matches!(self.state, State::Unset) {
+            self.move_here();
+        }
+        let waker = context.waker().clone();
+        match self.seat.set(self.deadline.into_std(), waker) {
+            Ok(key) => self.state = State::Set(key),
+            Err(Closed) => has_shut_down(),
+        }
+    }
+}
+
+#[cold]
+fn has_shut_down() -> ! {
+    panic!("the filch runtime of this timer has shut down")
 }
 
 impl Future for Sleep {
     type Output = ();
 
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         ready!(budget::poll_left(context));
-        if self.is_elapsed() {
-            budget::spend();
-            self.forget();
-            return Poll::Ready(());
-        }
-        let waker = context.waker();
-        if let Some(key) = self.key {
-            if self.reactor.0.set_deadline_waker(key, waker) {
-                return Poll::Pending;
+        match self.state {
+            State::Set(key) => match self.seat.poll(key, context.waker()) {
+                Standing::Waits => return Poll::Pending,
+                Standing::Came => {}
+                Standing::Closed if self.is_elapsed() => {}
+                Standing::Closed => has_shut_down(),
+            },
+            State::New | State::Unset => {
+                if !self.has_passed() {
+                    self.register(context);
+                    return Poll::Pending;
+                }
             }
-            // It was taken as due, by another clock reading or by a shutdown: ask again.
-            self.key = None;
+            State::Done => {}
         }
-        match self.reactor.0.add_deadline(self.deadline, waker.clone()) {
-            Ok(key) => self.key = Some(key),
-            Err(_closed) => panic!("the filch runtime of this timer has shut down"),
-        }
-        Poll::Pending
+        budget::spend();
+        self.state = State::Done;
+        Poll::Ready(())
     }
 }
 
 impl Drop for Sleep {
+    #[inline]
     fn drop(&mut self) {
         self.forget();
+    }
+}
+
+impl fmt::Debug for Sleep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sleep")
+            .field("deadline", &self.deadline)
+            .field("state", &self.state)
+            .finish()
     }
 }

@@ -1,0 +1,445 @@
+//! Deadlines: a [`Wheel`] for each seat behind that seat's lock, and one more for the threads that are no worker.
+//!
+//! A timer is set and cancelled on the seat of the thread that polls its task, so the lock is free in the common case, and
+//! nothing that other seats read is written unless the deadline is the earliest of its seat. A cancelled timer leaves the
+//! seat's earliest deadline as it was told: at worst one turn comes for nothing, which costs less than to tell.
+//!
+//! Whoever turns the poller takes out what is due on *every* seat, so a seat whose worker is stuck loses no timer.
+
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use crossbeam_utils::CachePadded;
+
+use super::horizon::{Earliest, Horizon, NEVER};
+use crate::clock::Clock;
+use crate::sync_prim::{AtomicU64, AtomicUsize, Mutex, Ordering};
+use crate::wheel::{Key, Wheel};
+
+/// Entries that one turn touches at most, so that a million due at once do not keep I/O waiting. Unit: entries; 20 ns
+/// or more each.
+const PER_TURN: usize = 1024;
+
+/// Entries that are touched before the seat's lock is given up for a moment: its worker may wait for it.
+const PER_LOCK: usize = 128;
+
+/// Which deadline of a seat.
+pub(crate) type TimerKey = Key;
+
+/// The reactor has ended: no deadline will ever come.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Closed;
+
+/// How a deadline stands.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Standing {
+    Waits,
+    /// It has come, and its waker was taken to be woken.
+    Came,
+    Closed,
+}
+
+/// The deadlines of one seat.
+pub(crate) struct TimerSeat {
+    shared: Arc<Shared>,
+    earliest: CachePadded<Earliest>,
+    table: CachePadded<Mutex<Table>>,
+}
+
+struct Table {
+    wheel: Wheel<Waker>,
+    closed: bool,
+}
+
+struct Shared {
+    clock: Arc<Clock>,
+    horizon: CachePadded<Horizon>,
+    /// The clock as it was read in a turn.
+    lately: CachePadded<AtomicU64>,
+    /// Ends the wait of whoever waits in the poller.
+    notify: Box<dyn Fn() + Send + Sync>,
+}
+
+/// The deadlines of one runtime.
+pub(super) struct Timers {
+    shared: Arc<Shared>,
+    /// The last one is for the threads that have none.
+    seats: Box<[Arc<TimerSeat>]>,
+    /// With which seat the next turn begins: each has its turn to be the first.
+    first: AtomicUsize,
+}
+
+impl TimerSeat {
+    #[inline]
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.shared.clock
+    }
+
+    /// True if both are seats of one runtime.
+    pub(crate) fn is_sibling(&self, other: &TimerSeat) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+
+    /// True if `at` was past when the poller was last turned: no clock is read. Where a clock was moved, it is asked.
+    #[inline]
+    pub(crate) fn is_long_past(&self, at: Instant) -> bool {
+        let clock = &self.shared.clock;
+        let lately = match clock.was_moved() {
+            true => clock.nanos(),
+            // Ordering: Relaxed: any former moment will do.
+            false => self.shared.lately.load(Ordering::Relaxed),
+        };
+        clock.nanos_of(at) <= lately
+    }
+
+    /// Sets a timer. Whoever waits in the poller for longer is told.
+    #[inline]
+    pub(crate) fn set(&self, at: Instant, waker: Waker) -> Result<TimerKey, Closed> {
+        let at = self.shared.clock.nanos_of(at);
+        let mut table = self.table.lock();
+        if table.closed {
+            drop(table);
+            drop(waker);
+            return Err(Closed);
+        }
+        let key = table.wheel.insert(at, waker);
+        let is_first = self.tell(at);
+        drop(table);
+        if is_first {
+            self.told(at);
+        }
+        Ok(key)
+    }
+
+    /// D4 (reactor/horizon), if `at` is the earliest; then [`TimerSeat::told`] must follow, without the lock.
+    #[inline]
+    fn tell(&self, at: u64) -> bool {
+        let is_first = at < self.earliest.get();
+        if is_first {
+            self.earliest.set(at);
+        }
+        is_first
+    }
+
+    /// D5 and D6 (reactor/horizon).
+    #[cold]
+    fn told(&self, at: u64) {
+        if self.shared.horizon.must_notify(at) {
+            (self.shared.notify)();
+        }
+    }
+
+    /// How the timer stands; one that waits will wake `waker`.
+    #[inline]
+    pub(crate) fn poll(&self, key: TimerKey, waker: &Waker) -> Standing {
+        let gone = |closed| {
+            if closed {
+                Standing::Closed
+            } else {
+                Standing::Came
+            }
+        };
+        {
+            let mut table = self.table.lock();
+            let Table { wheel, closed } = &mut *table;
+            match wheel.get(key) {
+                None => return gone(*closed),
+                Some(known) if known.will_wake(waker) => return Standing::Waits,
+                Some(_) => {}
+            }
+        }
+        // Copies and drops are anybody's code.
+        let mut new = waker.clone();
+        let mut table = self.table.lock();
+        let Table { wheel, closed } = &mut *table;
+        let standing = match wheel.get(key) {
+            None => gone(*closed),
+            Some(known) => {
+                std::mem::swap(known, &mut new);
+                Standing::Waits
+            }
+        };
+        drop(table);
+        drop(new);
+        standing
+    }
+
+    /// Puts a timer that waits to another moment, with the waker it has. False if it has come.
+    pub(crate) fn move_to(&self, key: TimerKey, at: Instant) -> bool {
+        let at = self.shared.clock.nanos_of(at);
+        let mut table = self.table.lock();
+        let waits = table.wheel.move_to(key, at);
+        let is_first = waits && self.tell(at);
+        drop(table);
+        if is_first {
+            self.told(at);
+        }
+        waits
+    }
+
+    /// Forgets a timer, on whatever thread.
+    #[inline]
+    pub(crate) fn cancel(&self, key: TimerKey) {
+        let gone = self.table.lock().wheel.remove(key);
+        drop(gone);
+    }
+
+    /// Takes out what is due; false if the budget was not enough for all.
+    fn expire(&self, now: u64, budget: &mut usize, due: &mut Vec<Waker>) -> bool {
+        while *budget > 0 {
+            let mut few = PER_LOCK.min(*budget);
+            *budget -= few;
+            let mut table = self.table.lock();
+            let all = table.wheel.expire(now, &mut few, |waker| due.push(waker));
+            *budget += few;
+            if all {
+                // What a cancelled timer left told too early is put right here.
+                self.earliest.set(table.wheel.next().unwrap_or(NEVER));
+                return true;
+            }
+        }
+        false
+    }
+}
+
+impl Timers {
+    /// For so many seats, each of which a worker sits on.
+    pub(super) fn new(
+        seats: usize,
+        clock: Arc<Clock>,
+        notify: Box<dyn Fn() + Send + Sync>,
+    ) -> Timers {
+        let shared = Arc::new(Shared {
+            clock,
+            horizon: CachePadded::new(Horizon::new()),
+            lately: CachePadded::new(AtomicU64::new(0)),
+            notify,
+        });
+        let seat = |_| {
+            Arc::new(TimerSeat {
+                shared: shared.clone(),
+                earliest: CachePadded::new(Earliest::new()),
+                table: CachePadded::new(Mutex::new(Table {
+                    wheel: Wheel::new(),
+                    closed: false,
+                })),
+            })
+        };
+        let seats = (0..=seats).map(seat).collect();
+        Timers {
+            shared,
+            seats,
+            first: AtomicUsize::new(0),
+        }
+    }
+
+    /// The seat with this number, or the one of those who have none.
+    #[inline]
+    pub(super) fn seat(&self, number: usize) -> &Arc<TimerSeat> {
+        self.seats
+            .get(number)
+            .unwrap_or_else(|| &self.seats[self.seats.len() - 1])
+    }
+
+    fn earliest(&self) -> u64 {
+        let all = self.seats.iter().map(|seat| seat.earliest.get());
+        all.min().unwrap_or(NEVER)
+    }
+
+    /// Announces a wait; the answer is how long it may last, if there is a deadline. [`Timers::end_wait`] must follow.
+    pub(super) fn begin_wait(&self) -> Option<Duration> {
+        let all = self.seats.iter().map(|seat| &*seat.earliest);
+        let until = self.shared.horizon.begin_wait(all);
+        if until == NEVER {
+            return None;
+        }
+        let left = until.saturating_sub(self.shared.clock.nanos());
+        if left > 0 && self.shared.clock.is_paused() {
+            // The time that is left does not pass.
+            self.shared.horizon.wait_longer();
+            return None;
+        }
+        Some(Duration::from_nanos(left))
+    }
+
+    pub(super) fn end_wait(&self) {
+        self.shared.horizon.end_wait();
+    }
+
+    pub(super) fn clock(&self) -> &Clock {
+        &self.shared.clock
+    }
+
+    pub(super) fn has_any(&self) -> bool {
+        self.earliest() != NEVER
+    }
+
+    /// Moves a stopped clock to the earliest deadline.
+    pub(super) fn advance_to_earliest(&self) {
+        let earliest = self.earliest();
+        if earliest != NEVER {
+            self.shared.clock.advance_to(earliest);
+        }
+    }
+
+    /// Takes the wakers of the deadlines that have come, and not too many at once.
+    pub(super) fn take_due(&self, due: &mut Vec<Waker>) {
+        let earliest = self.earliest();
+        // No clock is read while there is no deadline at all.
+        if earliest == NEVER {
+            return;
+        }
+        let now = self.shared.clock.nanos();
+        self.shared.lately.store(now, Ordering::Relaxed);
+        if earliest > now {
+            return;
+        }
+        let first = self.first.fetch_add(1, Ordering::Relaxed) % self.seats.len();
+        let (before, from) = self.seats.split_at(first);
+        let mut budget = PER_TURN;
+        for seat in from.iter().chain(before) {
+            if seat.earliest.get() <= now && !seat.expire(now, &mut budget, due) {
+                return;
+            }
+        }
+    }
+
+    /// True if a deadline has come that no turn has taken out.
+    pub(super) fn any_due(&self) -> bool {
+        self.earliest() <= self.shared.clock.nanos()
+    }
+
+    /// No deadline will come any more; the answer is who waits, to be told.
+    pub(super) fn close(&self) -> Vec<Waker> {
+        let mut waiters = Vec::new();
+        for seat in &self.seats {
+            let mut table = seat.table.lock();
+            table.closed = true;
+            waiters.append(&mut table.wheel.drain());
+            seat.earliest.set(NEVER);
+        }
+        waiters
+    }
+}
+
+#[cfg(all(test, not(filch_loom)))]
+mod tests {
+    use super::*;
+
+    fn timers(seats: usize) -> Timers {
+        Timers::new(seats, Arc::new(Clock::new(false)), Box::new(|| ()))
+    }
+
+    fn noop() -> Waker {
+        Waker::noop().clone()
+    }
+
+    #[test]
+    fn a_wait_lasts_until_the_earliest_of_all_seats() {
+        let all = timers(2);
+        let now = Instant::now();
+        let hour = Duration::from_secs(3600);
+        let late = all.seat(0).set(now + hour, noop()).unwrap();
+        all.seat(7).set(now + 2 * hour, noop()).unwrap();
+        assert!(all.begin_wait().unwrap() <= hour);
+        let past = all.seat(1).set(now, noop()).unwrap();
+        assert!(all.any_due());
+        assert_eq!(all.begin_wait(), Some(Duration::ZERO));
+        let mut due = Vec::new();
+        all.take_due(&mut due);
+        assert_eq!((due.len(), all.any_due()), (1, false));
+        assert_eq!(all.seat(1).poll(past, Waker::noop()), Standing::Came);
+        assert_eq!(all.seat(0).poll(late, Waker::noop()), Standing::Waits);
+        all.end_wait();
+        assert_eq!(all.close().len(), 2);
+        assert!(all.begin_wait().is_none());
+        assert_eq!(all.seat(1).set(now, noop()), Err(Closed));
+        assert_eq!(all.seat(0).poll(late, Waker::noop()), Standing::Closed);
+    }
+
+    #[test]
+    fn a_turn_completes_a_bounded_number_and_begins_with_another_seat_each_time() {
+        let all = timers(1);
+        let now = Instant::now();
+        for seat in 0..2 {
+            for _ in 0..3 * PER_TURN {
+                all.seat(seat).set(now, noop()).unwrap();
+            }
+        }
+        for turn in 1..=6 {
+            let mut due = Vec::new();
+            all.take_due(&mut due);
+            assert!(due.len() <= PER_TURN, "{}", due.len());
+            if turn == 2 {
+                for seat in 0..2 {
+                    let left = all.seat(seat).table.lock().wheel.len();
+                    assert_eq!(left, 2 * PER_TURN, "seat {seat}");
+                }
+            }
+        }
+        assert!(!all.any_due() && all.begin_wait().is_none());
+    }
+
+    #[test]
+    fn only_a_new_earliest_deadline_is_told() {
+        use std::sync::atomic::AtomicUsize;
+        let told = Arc::new(AtomicUsize::new(0));
+        let tell = told.clone();
+        let notify = move || {
+            tell.fetch_add(1, Ordering::Relaxed);
+        };
+        let all = Timers::new(1, Arc::new(Clock::new(false)), Box::new(notify));
+        let told = || told.load(Ordering::Relaxed);
+        let from_now = |secs| Instant::now() + Duration::from_secs(secs);
+        all.seat(0).set(from_now(90), noop()).unwrap();
+        assert_eq!(told(), 0, "nobody waits");
+        assert!(all.begin_wait().is_some());
+        let key = all.seat(0).set(from_now(100), noop()).unwrap();
+        assert_eq!(told(), 0, "it is later");
+        all.seat(0).cancel(key);
+        let key = all.seat(0).set(from_now(80), noop()).unwrap();
+        assert_eq!(told(), 1);
+        assert!(all.seat(0).move_to(key, from_now(70)));
+        assert_eq!(told(), 2);
+        all.seat(1).set(from_now(60), noop()).unwrap();
+        assert_eq!(told(), 3, "on another seat");
+    }
+}
+
+#[cfg(all(test, filch_loom))]
+mod model {
+    use super::*;
+    use loom::thread;
+
+    /// One thread sets a timer that is due and polls it, one turns the poller, one cancels a timer of this seat: what was
+    /// set comes out once, and what was cancelled not after that.
+    #[test]
+    fn a_timer_comes_or_is_cancelled_once() {
+        loom::model(|| {
+            let seat = Arc::new(Mutex::new(Wheel::new()));
+            let key = seat.lock().insert(5, 1);
+            let turn = {
+                let seat = seat.clone();
+                thread::spawn(move || {
+                    let mut due = Vec::new();
+                    let mut budget = PER_TURN;
+                    seat.lock().expire(5, &mut budget, |item| due.push(item));
+                    due
+                })
+            };
+            let cancel = {
+                let seat = seat.clone();
+                thread::spawn(move || seat.lock().remove(key))
+            };
+            let second = seat.lock().insert(5, 2);
+            let came_already = seat.lock().get(second).is_none();
+            let (due, cancelled) = (turn.join().unwrap(), cancel.join().unwrap());
+            let times = |item| due.iter().filter(|other| **other == item).count();
+            assert_eq!(times(1), usize::from(cancelled.is_none()));
+            let left = seat.lock().remove(second);
+            assert_eq!(times(2), usize::from(left.is_none()));
+            assert!(!came_already || left.is_none());
+        });
+    }
+}
