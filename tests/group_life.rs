@@ -3,7 +3,9 @@
 use std::future::{Future, pending};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use filch::time::Instant;
 
 use filch::group::{Child, GroupError, StartError};
 use filch::runtime::Runtime;
