@@ -234,6 +234,28 @@ fn what_is_spawned_in_the_last_poll_of_run_until_is_run_by_the_next() {
 }
 
 #[test]
+fn a_future_that_is_ready_leaves_the_jobs_of_other_threads_to_a_further_poll() {
+    bounded(|| {
+        let (first, second, mut set) = (Probe::new(), Probe::new(), LocalSet::new());
+        let (send, receive) = oneshot::channel();
+        set.spawn_local(async move { receive.await.unwrap() });
+        assert!(first.poll(&mut set).is_pending());
+        std::thread::spawn(move || send.send(()).unwrap())
+            .join()
+            .unwrap();
+        assert_eq!(first.wakes(), 1);
+        // Whoever was woken leaves it to another.
+        assert!(
+            second
+                .poll(&mut Box::pin(set.run_until(async {})))
+                .is_ready()
+        );
+        assert_eq!(second.wakes(), 1);
+        assert!(second.poll(&mut set).is_ready());
+    });
+}
+
+#[test]
 fn a_spawn_wakes_the_future_that_polls_the_set() {
     on_each_kind(|rt| {
         rt.block_on(async {

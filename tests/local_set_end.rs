@@ -11,7 +11,7 @@ use filch::task::{LocalSet, spawn_local, yield_now};
 use futures::channel::oneshot;
 
 mod common;
-use common::{Counted, Drops, bounded, eventually, many, multi, on_each_kind, single};
+use common::{Counted, Drops, Random, bounded, eventually, many, multi, on_each_kind, single};
 
 fn here() -> ThreadId {
     std::thread::current().id()
@@ -210,6 +210,87 @@ fn a_set_that_is_dropped_while_eight_threads_wake_its_tasks_drops_each_once() {
             threads
                 .into_iter()
                 .for_each(|thread| thread.join().unwrap());
+        }
+    });
+}
+
+/// Panics when it is dropped, if it is told to, and is counted all the same.
+struct Bad(#[expect(dead_code, reason = "dropped")] Counted, bool);
+
+impl Drop for Bad {
+    fn drop(&mut self) {
+        // Two panics at once would end the process.
+        assert!(!self.1 || std::thread::panicking(), "in a drop");
+    }
+}
+
+#[test]
+fn whatever_tasks_and_eight_threads_do_each_future_is_dropped_once_at_home() {
+    on_each_kind(|rt| {
+        let mut random = Random::from_env();
+        for _ in 0..many(100) {
+            let (drops, set) = (Drops::default(), LocalSet::new());
+            let mut handles = Vec::new();
+            let mut tasks = Vec::new();
+            for _ in 0..64 {
+                let (send, receive) = async_channel::bounded(4);
+                let mut own = random.fork();
+                let bad = Bad(drops.counted(), own.below(8) == 0);
+                let home = here();
+                let task = set.spawn_local(async move {
+                    let bad = bad;
+                    while receive.recv().await.is_ok() {
+                        assert_eq!(here(), home);
+                        match own.below(8) {
+                            0 => panic!("in a poll"),
+                            1 => yield_now().await,
+                            2 => drop(spawn_local(yield_now())),
+                            3 => return bad.1,
+                            _ => {}
+                        }
+                    }
+                    pending().await
+                });
+                handles.push((send, task.abort_handle()));
+                tasks.push(task);
+            }
+            // Eight tasks for each thread; some handles are awaited elsewhere, some dropped.
+            let threads: Vec<_> = (0..8)
+                .map(|_| {
+                    let (mine, mut own) = (handles.split_off(handles.len() - 8), random.fork());
+                    let tasks = tasks.split_off(tasks.len() - 4);
+                    std::thread::spawn(move || {
+                        for _ in 0..200 {
+                            let (send, abort) = &mine[own.below(8)];
+                            match own.below(64) {
+                                0 => abort.abort(),
+                                1 => drop(send.close()),
+                                _ => drop(send.try_send(())),
+                            }
+                        }
+                        tasks
+                    })
+                })
+                .collect();
+            for _ in 0..random.below(100) {
+                set.block_on(&rt, yield_now());
+            }
+            if random.below(2) == 0 {
+                let both = threads
+                    .into_iter()
+                    .flat_map(|thread| thread.join().unwrap());
+                tasks.extend(both);
+                drop(set);
+            } else {
+                drop(set);
+                let both = threads
+                    .into_iter()
+                    .flat_map(|thread| thread.join().unwrap());
+                tasks.extend(both);
+            }
+            assert_eq!(drops.count(), 64);
+            assert!(tasks.iter().all(|task| task.is_finished()));
+            tasks.into_iter().for_each(|task| drop(rt.block_on(task)));
         }
     });
 }
