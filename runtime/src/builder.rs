@@ -9,15 +9,14 @@ use std::time::Duration;
 use crossbeam_utils::sync::Parker;
 
 use crate::blocking::{self, Pool};
-use crate::clock::{Clock, Watch};
+use crate::clock::Clock;
 use crate::context::{self, Driving, Serving};
-use crate::driver::Driver;
 use crate::handle::{Handle, Inner, OnUnretrieved, RuntimeId, SharedChair};
 use crate::home::ThreadMark;
 use crate::promise::Unretrieved;
 use crate::reactor::guard::Guard;
 use crate::reactor::{Reactor, ReactorMode};
-use crate::runtime::Runtime;
+use crate::runtime::{Runtime, watch};
 use crate::scheduler::{self, Hooks, OnStall, Scheduler, StallReport};
 
 /// The most worker threads a runtime may have.
@@ -441,7 +440,7 @@ impl Builder {
             on_stall: self
                 .on_stall
                 .clone()
-                .unwrap_or_else(|| Arc::new(tell_stall)),
+                .unwrap_or_else(|| Arc::new(StallReport::tell)),
             home,
             clock,
         }
@@ -467,43 +466,11 @@ impl Builder {
     }
 }
 
-/// How the clock learns whether anything runs. It belongs to all of them, so it keeps none.
-fn watch(scheduler: &Arc<Scheduler>, blocking: &Arc<Pool>, reactor: &Arc<Reactor>) -> Watch {
-    let (scheduler, blocking) = (Arc::downgrade(scheduler), Arc::downgrade(blocking));
-    let reactor = Arc::downgrade(reactor);
-    Watch {
-        is_still: Box::new(move || {
-            blocking.upgrade().is_some_and(|pool| !pool.is_busy())
-                && scheduler.upgrade().is_some_and(|all| all.is_still())
-        }),
-        notify: Box::new(move || {
-            if let Some(reactor) = reactor.upgrade() {
-                reactor.notify();
-            }
-        }),
-    }
-}
-
 fn not_a_number(text: impl fmt::Display) -> io::Error {
     io::Error::new(
         io::ErrorKind::InvalidInput,
         format!("FILCH_WORKER_THREADS is \"{text}\", and must be a number from 1 to {MAX_WORKERS}"),
     )
-}
-
-/// What happens with a stall report that nobody asked for.
-fn tell_stall(report: &StallReport) {
-    #[cfg(feature = "tracing")]
-    tracing::warn!(
-        task = report.task(),
-        worker = report.worker(),
-        duration = ?report.duration(),
-        "{report}"
-    );
-    #[cfg(not(feature = "tracing"))]
-    if cfg!(debug_assertions) {
-        eprintln!("filch: {report}");
-    }
 }
 
 impl fmt::Debug for Builder {

@@ -4,14 +4,20 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::panic::Location;
+use std::sync::Arc;
 use std::thread::JoinHandle as Thread;
 use std::time::{Duration, Instant};
 
+use crate::blocking::Pool;
 use crate::builder::Builder;
+use crate::clock::Watch;
 use crate::context::{self, EnterGuard};
+use crate::driver::Driver;
 use crate::handle::Handle;
 use crate::join::JoinHandle;
 use crate::origin::Origin;
+use crate::reactor::Reactor;
+use crate::scheduler::Scheduler;
 
 /// Tasks, the workers that run them, the reactor, and the threads for blocking code.
 ///
@@ -191,3 +197,24 @@ impl fmt::Debug for Runtime {
 
 impl std::panic::UnwindSafe for Runtime {}
 impl std::panic::RefUnwindSafe for Runtime {}
+
+/// How the clock learns whether anything runs. It belongs to all of them, so it keeps none.
+pub(crate) fn watch(
+    scheduler: &Arc<Scheduler>,
+    blocking: &Arc<Pool>,
+    reactor: &Arc<Reactor>,
+) -> Watch {
+    let (scheduler, blocking) = (Arc::downgrade(scheduler), Arc::downgrade(blocking));
+    let reactor = Arc::downgrade(reactor);
+    Watch {
+        is_still: Box::new(move || {
+            blocking.upgrade().is_some_and(|pool| !pool.is_busy())
+                && scheduler.upgrade().is_some_and(|all| all.is_still())
+        }),
+        notify: Box::new(move || {
+            if let Some(reactor) = reactor.upgrade() {
+                reactor.notify();
+            }
+        }),
+    }
+}

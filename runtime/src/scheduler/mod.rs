@@ -9,6 +9,7 @@ mod local;
 mod queues;
 mod seat;
 mod shutdown;
+mod stall;
 mod worker;
 
 use std::cell::Cell;
@@ -24,6 +25,8 @@ use self::live::Live;
 use self::queues::{Deque, Inbox};
 use self::seat::Seat;
 use self::shutdown::{Drained, Exits};
+pub(crate) use self::stall::OnStall;
+pub use self::stall::StallReport;
 use self::worker::{Worker, with_here};
 use crate::clock::Clock;
 use crate::driver::{Crew, Driver};
@@ -70,9 +73,6 @@ pub(crate) struct Settings {
     pub(crate) clock: Arc<Clock>,
 }
 
-/// Is told of a long poll.
-pub(crate) type OnStall = Arc<dyn Fn(&StallReport) + Send + Sync>;
-
 type Hook = Option<Arc<dyn Fn() + Send + Sync>>;
 
 /// The user's code at the turns of a worker thread's life.
@@ -98,63 +98,6 @@ impl Hooks {
 fn call(hook: &Hook) {
     if let Some(hook) = hook {
         quietly(|| hook());
-    }
-}
-
-/// A poll that has lasted longer than the runtime's stall threshold: blocking code in a task.
-///
-/// # Examples
-/// ```
-/// use std::sync::mpsc;
-/// use std::time::{Duration, Instant};
-///
-/// let (tell, told) = mpsc::channel();
-/// let rt = filch::runtime::Builder::new_multi_thread()
-///     .worker_threads(2)
-///     .enable_all()
-///     .stall_threshold(Duration::from_millis(5))
-///     .on_stall(move |report| tell.send(report.to_string()).unwrap())
-///     .build()
-///     .unwrap();
-/// let blocking = rt.spawn(async { std::thread::sleep(Duration::from_millis(60)) });
-/// rt.block_on(blocking).unwrap();
-/// assert!(told.recv().unwrap().contains(file!()));
-/// ```
-#[derive(Clone, Debug)]
-pub struct StallReport {
-    task: Option<String>,
-    worker: usize,
-    duration: Duration,
-}
-
-impl StallReport {
-    /// The task's name or id, and where it was spawned; none if it has ended meanwhile.
-    pub fn task(&self) -> Option<&str> {
-        self.task.as_deref()
-    }
-
-    /// The number of the worker thread that is stuck.
-    pub fn worker(&self) -> usize {
-        self.worker
-    }
-
-    /// How long the poll has lasted at least, when it was noticed.
-    pub fn duration(&self) -> Duration {
-        self.duration
-    }
-}
-
-impl std::fmt::Display for StallReport {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let task = self
-            .task
-            .as_deref()
-            .unwrap_or("a job that has ended meanwhile");
-        write!(
-            f,
-            "{task} has kept worker {:02} from other tasks for {:?} or more: blocking code belongs in `spawn_blocking`",
-            self.worker, self.duration
-        )
     }
 }
 
