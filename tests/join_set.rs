@@ -440,3 +440,28 @@ fn detached_tasks_run_on_and_tell_the_set_nothing() {
         });
     });
 }
+
+#[test]
+fn local_tasks_join_a_set_too() {
+    use filch::task::LocalSet;
+    use std::rc::Rc;
+
+    let rt = common::single();
+    let local = LocalSet::new();
+    let (mut set, one) = (JoinSet::new(), Rc::new(1));
+    for n in 0..10 {
+        let one = one.clone();
+        set.spawn_local_on(async move { (n, one) }, &local);
+    }
+    assert_eq!(Rc::strong_count(&one), 11);
+    let joined = local.block_on(&rt, async move {
+        let here = one.clone();
+        set.spawn_local(async move { (10, here) });
+        drop(one);
+        set.join_all().await
+    });
+    let mut numbers: Vec<i32> = joined.iter().map(|(n, _)| *n).collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, (0..=10).collect::<Vec<_>>());
+    assert_eq!(Rc::strong_count(&joined[0].1), 11);
+}

@@ -99,8 +99,8 @@ const RUNS: Row = Row {
     about: "",
     peers: &["filch", "tokio", "smol"],
     layout: Layout::Together,
-    full: size(9, 200),
-    quick: size(5, 80),
+    full: size(9, 100),
+    quick: size(5, 40),
     least_workers: 1,
     enter: |peer, _| Err(io::Error::other(peer)),
 };

@@ -20,6 +20,7 @@ use crate::done_list::DoneList;
 use crate::error::JoinError;
 use crate::handle::Handle;
 use crate::join::JoinHandle;
+use crate::local_set::{LocalSet, spawn_local_from};
 use crate::origin::{Id, Origin};
 use crate::spawn::spawn_from;
 use crate::task::AbortHandle;
@@ -195,6 +196,45 @@ impl<T: 'static> JoinSet<T> {
     {
         let origin = Origin::at(Location::caller());
         self.insert(handle.spawn_blocking_from(closure, origin))
+    }
+
+    /// Spawns a task of this set that stays on this thread: as [`spawn_local`](crate::spawn_local).
+    ///
+    /// # Panics
+    /// Outside a [`LocalSet`] and a [`LocalRuntime`](crate::LocalRuntime).
+    ///
+    /// # Examples
+    /// ```
+    /// use std::rc::Rc;
+    /// use filch::task::{JoinSet, LocalSet};
+    ///
+    /// # filch::block_on(async {
+    /// let sum = LocalSet::new().run_until(async {
+    ///     let (two, mut set) = (Rc::new(2), JoinSet::new());
+    ///     for n in 0..3 {
+    ///         let two = two.clone();
+    ///         set.spawn_local(async move { n * *two });
+    ///     }
+    ///     set.join_all().await.into_iter().sum::<i32>()
+    /// });
+    /// assert_eq!(sum.await, 6);
+    /// # });
+    /// ```
+    #[track_caller]
+    pub fn spawn_local<F>(&mut self, task: F) -> AbortHandle
+    where
+        F: Future<Output = T> + 'static,
+    {
+        self.insert(spawn_local_from(task, Origin::at(Location::caller())))
+    }
+
+    /// Spawns a task of this set on that [`LocalSet`], which runs it when it is polled.
+    #[track_caller]
+    pub fn spawn_local_on<F>(&mut self, task: F, local_set: &LocalSet) -> AbortHandle
+    where
+        F: Future<Output = T> + 'static,
+    {
+        self.insert(local_set.spawn_local(task))
     }
 
     /// For a task of this set that has a name.

@@ -38,7 +38,7 @@ use crate::park::Knock;
 use crate::task::{self, Spawned};
 use std::sync::Arc;
 
-pub(crate) use self::worker::Chair;
+pub(crate) use self::seat::Chair;
 
 /// How long a thief watches a deque with few jobs before it takes some: tasks that chat across two cores cost three times
 /// what they cost on one, so a worker that gets on with its polls is better left alone. Less: the channel relay of the

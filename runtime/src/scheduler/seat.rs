@@ -14,11 +14,11 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crossbeam_utils::sync::Unparker;
+use crossbeam_utils::sync::{Parker, Unparker};
 use parking_lot::Mutex;
 
 use super::Scheduler;
-use super::queues::Victim;
+use super::queues::{Deque, Victim};
 use crate::job::{Job, JobSlot};
 use crate::park::{Bed, Token};
 
@@ -56,6 +56,20 @@ pub(crate) struct Stuck {
     pub(crate) for_at_least: Duration,
     /// It has passed the threshold, and was not reported before.
     pub(crate) report: bool,
+}
+
+/// What a worker's thread holds while it does not run: enough to make a [`Worker`].
+pub(crate) struct Chair {
+    pub(super) seat: usize,
+    pub(super) deque: Deque,
+    pub(super) parker: Parker,
+}
+
+impl Chair {
+    /// The number of its seat.
+    pub(crate) fn seat(&self) -> usize {
+        self.seat
+    }
 }
 
 impl Seat {

@@ -14,7 +14,7 @@ use std::time::Instant;
 use parking_lot::{Condvar, Mutex};
 
 use super::Scheduler;
-use super::worker::Chair;
+use super::seat::Chair;
 use crate::sync_prim::{AtomicUsize, Ordering, store_load_fence};
 
 /// How many workers have left.

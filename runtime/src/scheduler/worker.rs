@@ -13,7 +13,7 @@ use crossbeam_utils::sync::Parker;
 use super::idle::{Searching, Woken};
 use super::live::Ended;
 use super::queues::Deque;
-use super::seat::Seat;
+use super::seat::{Chair, Seat};
 use super::{FEW, Scheduler, call};
 use crate::budget;
 use crate::driver::Borrow;
@@ -61,20 +61,6 @@ pub(crate) struct Worker {
     batch: Cell<Option<usize>>,
     /// Tasks that it ended and others spawned: the scheduler still owns them.
     ended: Ended,
-}
-
-/// What a worker's thread holds while it does not run: enough to make a [`Worker`].
-pub(crate) struct Chair {
-    pub(super) seat: usize,
-    pub(super) deque: Deque,
-    pub(super) parker: Parker,
-}
-
-impl Chair {
-    /// The number of its seat.
-    pub(crate) fn seat(&self) -> usize {
-        self.seat
-    }
 }
 
 /// Calls `f` with the worker of this thread, if it is one of this scheduler's.
