@@ -7,35 +7,14 @@ use std::time::{Duration, Instant};
 
 use filch::runtime::Runtime;
 use filch::task::{
-    CancelScope, JoinHandle, cancel_reason, cancelled, is_cancelled, shield, with_grace, yield_now,
+    CancelScope, cancel_reason, cancelled, is_cancelled, shield, with_grace, yield_now,
 };
 use filch::time::sleep;
 
 mod common;
-use common::{Drops, Probe, a_while, on_each_kind};
+use common::{Drops, Probe, a_while, begun, end, on_each_kind};
 
 const HOUR: Duration = Duration::from_secs(3600);
-
-/// Awaits an end that must come.
-#[track_caller]
-fn end<T: Send + 'static>(rt: &Runtime, task: JoinHandle<T>) -> Result<T, filch::task::JoinError> {
-    rt.block_on(async { filch::time::timeout(a_while(), task).await })
-        .expect("the task never ends")
-}
-
-/// Says that it has begun, then is told what to await.
-fn begun<F: Future + Send + 'static>(
-    rt: &Runtime,
-    make: impl FnOnce(Box<dyn FnOnce() + Send>) -> F,
-) -> JoinHandle<F::Output>
-where
-    F::Output: Send + 'static,
-{
-    let (tell, told) = async_channel::bounded(1);
-    let task = rt.spawn(make(Box::new(move || tell.send_blocking(()).unwrap())));
-    rt.block_on(told.recv()).unwrap();
-    task
-}
 
 // CPython: test_cancel_task_catching, test_cancel_task_ignoring.
 #[test]

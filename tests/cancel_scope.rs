@@ -11,21 +11,12 @@ use filch::task::{CancelScope, yield_now};
 use filch::time::{Instant, fail_after, fail_at, move_on_after, move_on_at, sleep};
 
 mod common;
-use common::{
-    Drops, Probe, Random, a_while, bounded, eventually, many, multi, on_each_kind, single,
-};
+use common::{Drops, Probe, Random, bounded, end, eventually, many, multi, on_each_kind, single};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
 fn soon() -> Duration {
     Duration::from_millis(5)
-}
-
-/// Runs it to an end that must come.
-#[track_caller]
-fn end<F: Future>(rt: &filch::runtime::Runtime, future: F) -> F::Output {
-    let bound = async { filch::time::timeout(a_while(), future).await };
-    rt.block_on(bound).expect("it never ends")
 }
 
 // Trio: test_cancel_edge_cases, test_basic_timeout.

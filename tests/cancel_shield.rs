@@ -10,19 +10,12 @@ use filch::task::{CancelScope, Stopped, yield_now};
 use filch::time::{fail_after, move_on_after, sleep};
 
 mod common;
-use common::{Probe, a_while, on_each_kind};
+use common::{Probe, end, on_each_kind};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
 fn soon() -> Duration {
     Duration::from_millis(5)
-}
-
-/// Runs it to an end that must come.
-#[track_caller]
-fn end<F: Future>(rt: &filch::runtime::Runtime, future: F) -> F::Output {
-    let bound = async { filch::time::timeout(a_while(), future).await };
-    rt.block_on(bound).expect("it never ends")
 }
 
 // Trio: test_cancel_shielding.

@@ -14,31 +14,11 @@ use filch::time::sleep;
 
 mod common;
 use common::{
-    Drops, Gate, Probe, Random, a_while, bounded, eventually, many, multi, on_each_kind, single,
+    Drops, Gate, Probe, Random, a_while, begun, bounded, end, eventually, many, multi,
+    on_each_kind, single,
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
-
-/// Awaits an end that must come.
-#[track_caller]
-fn end<T: Send + 'static>(rt: &Runtime, task: JoinHandle<T>) -> Result<T, filch::task::JoinError> {
-    rt.block_on(async { filch::time::timeout(a_while(), task).await })
-        .expect("the task never ends")
-}
-
-/// Says that it has begun, then is told what to await.
-fn begun<F: Future + Send + 'static>(
-    rt: &Runtime,
-    make: impl FnOnce(Box<dyn FnOnce() + Send>) -> F,
-) -> JoinHandle<F::Output>
-where
-    F::Output: Send + 'static,
-{
-    let (tell, told) = async_channel::bounded(1);
-    let task = rt.spawn(make(Box::new(move || tell.send_blocking(()).unwrap())));
-    rt.block_on(told.recv()).unwrap();
-    task
-}
 
 // CPython: BaseTaskTests.test_cancel, test_cancel_with_message_then_future_result.
 #[test]
@@ -205,7 +185,7 @@ fn a_closure_that_blocks_can_look_and_one_that_waits_never_runs() {
         waits.cancel("not needed");
         runs.cancel("enough");
         assert_eq!(end(&rt, runs).unwrap(), "enough");
-        let error = end::<()>(&rt, waits).unwrap_err();
+        let error = end::<JoinHandle<()>>(&rt, waits).unwrap_err();
         assert_eq!(error.reason(), Some("not needed"));
     });
 }
@@ -226,7 +206,7 @@ fn a_poll_under_way_ends_first() {
         task.cancel("hurry");
         assert!(!task.is_finished());
         gate.open();
-        let error = end::<()>(&rt, task).unwrap_err();
+        let error = end::<JoinHandle<()>>(&rt, task).unwrap_err();
         assert_eq!(error.reason(), Some("hurry"));
     });
 }

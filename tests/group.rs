@@ -1,49 +1,21 @@
 //! A group's children do not outlive it; the first failure stops the others; and no error and no panic is lost.
 
-use std::future::{Future, pending};
+use std::future::pending;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use filch::group::GroupError;
-use filch::runtime::Runtime;
 use filch::task::{CancelScope, TaskGroup, cancelled, with_grace, yield_now};
 use filch::time::sleep;
 
 mod common;
-use common::{Drops, Gate, a_while, bounded, many, multi, on_each_kind};
+use common::{Drops, Gate, bounded, end, many, multi, on_each_kind};
+#[path = "common/group.rs"]
+mod helpers;
+use helpers::{Error, Group, errors, fail, forever};
 
 const HOUR: Duration = Duration::from_secs(3600);
-
-type Error = &'static str;
-type Group = TaskGroup<Error>;
-
-/// Runs it to an end that must come.
-#[track_caller]
-fn end<F: Future>(rt: &Runtime, future: F) -> F::Output {
-    let bound = async { filch::time::timeout(a_while(), future).await };
-    rt.block_on(bound).expect("it never ends")
-}
-
-/// The errors, in order.
-fn errors(error: &GroupError<Error>) -> Vec<Error> {
-    error.errors().copied().collect()
-}
-
-/// Fails in a while.
-async fn fail(error: Error) -> Result<(), Error> {
-    yield_now().await;
-    Err(error)
-}
-
-/// Never ends, and counts its drop.
-fn forever(drops: &Drops) -> impl Future<Output = Result<(), Error>> + Send + 'static {
-    let counted = drops.counted();
-    async move {
-        let _counted = counted;
-        pending().await
-    }
-}
 
 // CPython: test_taskgroup_01, 02, 03.
 #[test]

@@ -7,44 +7,16 @@ use std::time::Duration;
 
 use filch::time::Instant;
 
-use filch::group::{Child, GroupError, StartError};
-use filch::runtime::Runtime;
+use filch::group::{Child, StartError};
 use filch::task::{CancelScope, TaskGroup, with_grace, yield_now};
 
 mod common;
-use common::{Drops, a_while, bounded, eventually, many, multi, on_each_kind};
+use common::{Drops, bounded, end, eventually, many, multi, on_each_kind};
+#[path = "common/group.rs"]
+mod helpers;
+use helpers::{Error, Group, errors, fail, forever};
 
 const HOUR: Duration = Duration::from_secs(3600);
-
-type Error = &'static str;
-type Group = TaskGroup<Error>;
-
-/// Runs it to an end that must come.
-#[track_caller]
-fn end<F: Future>(rt: &Runtime, future: F) -> F::Output {
-    let bound = async { filch::time::timeout(a_while(), future).await };
-    rt.block_on(bound).expect("it never ends")
-}
-
-/// The errors, in order.
-fn errors(error: &GroupError<Error>) -> Vec<Error> {
-    error.errors().copied().collect()
-}
-
-/// Fails in a while.
-async fn fail(error: Error) -> Result<(), Error> {
-    yield_now().await;
-    Err(error)
-}
-
-/// Never ends, and counts its drop.
-fn forever(drops: &Drops) -> impl Future<Output = Result<(), Error>> + Send + 'static {
-    let counted = drops.counted();
-    async move {
-        let _counted = counted;
-        pending().await
-    }
-}
 
 // CPython: test_taskgroup_17..19: a child that is cancelled alone is no failure.
 #[test]

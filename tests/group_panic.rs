@@ -1,25 +1,17 @@
 //! Panics in a group, of whoever and wherever, are in its error and hurt nobody else.
 
-use std::future::{Future, pending};
+use std::future::pending;
 use std::panic::panic_any;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use filch::runtime::Runtime;
 use filch::task::{CancelScope, TaskGroup, yield_now};
 
 mod common;
-use common::{a_while, on_each_kind};
+use common::{end, on_each_kind};
 
 type Error = &'static str;
 type Group = TaskGroup<Error>;
-
-/// Runs it to an end that must come.
-#[track_caller]
-fn end<F: Future>(rt: &Runtime, future: F) -> F::Output {
-    let bound = async { filch::time::timeout(a_while(), future).await };
-    rt.block_on(bound).expect("it never ends")
-}
 
 #[test]
 fn panics_are_kept_whoever_panics_and_wherever() {

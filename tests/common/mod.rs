@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
-use std::future::Future;
+use std::future::{Future, IntoFuture};
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use filch::io::{Interest, Source};
 use filch::runtime::{Builder, ReactorMode, Runtime};
+use filch::task::JoinHandle;
 
 /// True under valgrind (`make memcheck`): everything is slow, so there is less of it.
 fn is_small() -> bool {
@@ -429,4 +430,25 @@ pub(crate) fn run_child(mut command: Command) -> Output {
     );
     assert!(text.contains("1 passed"), "the child ran no test\n{text}");
     output
+}
+
+/// Runs it to an end that must come.
+#[track_caller]
+pub(crate) fn end<F: IntoFuture>(rt: &Runtime, future: F) -> F::Output {
+    let bound = async { filch::time::timeout(a_while(), future).await };
+    rt.block_on(bound).expect("it never ends")
+}
+
+/// A task that has begun: it says so by the call that it is given.
+pub(crate) fn begun<F: Future + Send + 'static>(
+    rt: &Runtime,
+    make: impl FnOnce(Box<dyn FnOnce() + Send>) -> F,
+) -> JoinHandle<F::Output>
+where
+    F::Output: Send + 'static,
+{
+    let (tell, told) = async_channel::bounded(1);
+    let task = rt.spawn(make(Box::new(move || tell.send_blocking(()).unwrap())));
+    rt.block_on(told.recv()).unwrap();
+    task
 }

@@ -209,7 +209,8 @@ impl<T: 'static> JoinSet<T> {
     /// use filch::task::{JoinSet, LocalSet};
     ///
     /// # filch::block_on(async {
-    /// let sum = LocalSet::new().run_until(async {
+    /// let local = LocalSet::new();
+    /// let sum = local.run_until(async {
     ///     let (two, mut set) = (Rc::new(2), JoinSet::new());
     ///     for n in 0..3 {
     ///         let two = two.clone();
