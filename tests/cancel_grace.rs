@@ -1,6 +1,6 @@
 //! A task that asked for time to tidy up, or that is in a shield, gets its time when it is cancelled, and no more.
 
-use std::future::{Future, pending};
+use std::future::pending;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};

@@ -1,7 +1,7 @@
 //! What is shielded goes on while the scopes around it stop, and they wait for it.
 
 use std::cell::Cell;
-use std::future::{Future, pending};
+use std::future::pending;
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
