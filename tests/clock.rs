@@ -192,6 +192,42 @@ fn an_event_that_is_there_comes_before_the_clock_moves() {
 }
 
 #[test]
+fn a_timer_that_nobody_waits_for_any_more_moves_no_clock() {
+    paused(|rt| {
+        use std::io::Write;
+        rt.block_on(async {
+            let (here, mut there) = pair();
+            let start = Instant::now();
+            timeout(HOUR, async {
+                yield_now().await;
+                yield_now().await;
+            })
+            .await
+            .unwrap();
+            let sleeper = filch::spawn(sleep(2 * HOUR));
+            yield_now().await;
+            sleeper.abort();
+            let _ = sleeper.await;
+            let mut moved = Box::pin(sleep(3 * HOUR));
+            let waits = std::future::poll_fn(|context| {
+                std::task::Poll::Ready(moved.as_mut().poll(context).is_pending())
+            });
+            assert!(waits.await);
+            moved.as_mut().reset(start + 4 * HOUR);
+            drop(moved);
+            // Nothing can run now; what comes next comes from outside, once the runtime has long been still.
+            let outside = std::thread::spawn(move || {
+                std::thread::sleep(ms(20));
+                there.write_all(b"x").unwrap();
+            });
+            assert_eq!(read_byte(&here).await.unwrap(), b'x');
+            assert_eq!(start.elapsed(), Duration::ZERO);
+            outside.join().unwrap();
+        });
+    });
+}
+
+#[test]
 fn a_timer_set_from_outside_moves_a_clock_that_had_nothing_to_wait_for() {
     paused(|rt| {
         let rt = Arc::new(rt);

@@ -194,12 +194,16 @@ impl TimerSeat {
             let all = table.wheel.expire(now, &mut few, |waker| due.push(waker));
             *budget += few;
             if all {
-                // What a cancelled timer left told too early is put right here.
-                self.earliest.set(table.wheel.next().unwrap_or(NEVER));
+                self.put_right(&mut table);
                 return true;
             }
         }
         false
+    }
+
+    /// Tells the earliest deadline of those that wait: a timer that was cancelled or moved has left its own told.
+    fn put_right(&self, table: &mut Table) {
+        self.earliest.set(table.wheel.next().unwrap_or(NEVER));
     }
 }
 
@@ -275,8 +279,12 @@ impl Timers {
         self.earliest() != NEVER
     }
 
-    /// Moves a stopped clock to the earliest deadline.
+    /// Moves a stopped clock to the earliest deadline of those that wait.
     pub(super) fn advance_to_earliest(&self) {
+        // Elsewhere a deadline that is told too early costs a turn for nothing; here time would pass for nothing.
+        for seat in &self.seats {
+            seat.put_right(&mut seat.table.lock());
+        }
         let earliest = self.earliest();
         if earliest != NEVER {
             self.shared.clock.advance_to(earliest);
@@ -379,6 +387,25 @@ mod tests {
             }
         }
         assert!(!all.any_due() && all.begin_wait().is_none());
+    }
+
+    #[test]
+    fn a_stopped_clock_moves_to_timers_that_wait_and_to_no_other() {
+        let all = Timers::new(1, Arc::new(Clock::new(true)), Box::new(|| ()));
+        let start = all.clock().now();
+        let hours = |n: u64| Duration::from_secs(3600 * n);
+        let passed = |all: &Timers| {
+            all.advance_to_earliest();
+            all.clock().now() - start
+        };
+        let gone = all.seat(0).set(start + hours(1), noop()).unwrap();
+        all.seat(0).cancel(gone);
+        assert_eq!(passed(&all), hours(0), "to a timer that was cancelled");
+        let moved = all.seat(0).set(start + hours(2), noop()).unwrap();
+        assert!(all.seat(0).move_to(moved, start + hours(4)));
+        let gone = all.seat(1).set(start + hours(3), noop()).unwrap();
+        all.seat(1).cancel(gone);
+        assert_eq!(passed(&all), hours(4), "to where a timer was, or was not");
     }
 
     #[test]

@@ -26,7 +26,7 @@ fn with_clock(act: impl FnOnce(&Clock) -> Result<(), &'static str>) {
 /// being polled and no I/O event is there, whoever waits in the poller moves it to the earliest deadline. So a `sleep`
 /// takes no time, and the timers come in order. What happens outside the runtime (other threads, the network, a peer
 /// in another process) is not waited for: a closure in [`spawn_blocking`](crate::spawn_blocking) that waits
-/// for it holds the clock.
+/// for it holds the clock (and one that itself waits for a timer, with [`Handle::block_on`], waits for ever).
 ///
 /// For tests, on every kind of runtime; [`Builder::start_paused`](crate::Builder::start_paused) stops it from the start.
 ///
