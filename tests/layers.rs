@@ -43,6 +43,7 @@ const STOREYS: [&[&str]; 4] = [
         "runtime",
         "spawn",
         "task_local",
+        "sync",
         "time",
         "wrap",
     ],
@@ -70,6 +71,7 @@ const UNSAFE: &[&str] = &[
     "runtime/src/scheduler/local.rs",
     "runtime/src/group/count.rs",
     "runtime/src/group/lend.rs",
+    "runtime/src/sync/waiters/mod.rs",
     "net/src/read_buf.rs",
 ];
 

@@ -198,6 +198,8 @@ fn each_model_that_is_named_is_a_test() {
         "/task",
         "/blocking",
         "/local",
+        "/sync",
+        "/sync/waiters",
         "/time",
         "/cancel",
         "/group",

@@ -46,6 +46,7 @@ pub mod macro_support;
 mod runtime;
 mod spawn;
 mod task_local;
+pub mod sync;
 pub mod time;
 mod wrap;
 

@@ -7,7 +7,7 @@
 
 #[cfg(not(filch_loom))]
 mod imp {
-    pub(crate) use parking_lot::Mutex;
+    pub(crate) use parking_lot::{Mutex, MutexGuard};
     pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering, fence};
 
     /// `std::cell::UnsafeCell` with loom's interface.
@@ -41,10 +41,17 @@ mod imp {
     pub(crate) const fn keep(_label: &str) -> bool {
         true
     }
+
+    /// A `const fn` that is none in models: what loom has is not made at compile time.
+    macro_rules! const_fn {
+        ($(#[$meta:meta])* $vis:vis const fn $($rest:tt)*) => { $(#[$meta])* $vis const fn $($rest)* };
+    }
+    pub(crate) use const_fn;
 }
 
 #[cfg(filch_loom)]
 mod imp {
+    pub(crate) use loom::sync::MutexGuard;
     pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering, fence};
 
     /// loom's cell; its drop is an access, too.
@@ -109,6 +116,12 @@ mod imp {
     pub(crate) fn keep(label: &str) -> bool {
         !weakened(label)
     }
+
+    /// The same function without its `const`.
+    macro_rules! const_fn {
+        ($(#[$meta:meta])* $vis:vis const fn $($rest:tt)*) => { $(#[$meta])* $vis fn $($rest)* };
+    }
+    pub(crate) use const_fn;
 }
 
 pub(crate) use imp::*;
