@@ -199,6 +199,8 @@ fn each_model_that_is_named_is_a_test() {
         "/blocking",
         "/local",
         "/sync",
+        "/sync/notify",
+        "/sync/rwlock",
         "/sync/waiters",
         "/time",
         "/cancel",

@@ -24,6 +24,9 @@ mod imp {
         }
     }
 
+    /// True in models.
+    pub(crate) const MODEL: bool = false;
+
     /// The ordering as given: `label` matters to models only.
     #[inline(always)]
     pub(crate) const fn ordering(_label: &str, strong: Ordering) -> Ordering {
@@ -91,6 +94,9 @@ mod imp {
             Mutex::new(T::default())
         }
     }
+
+    /// True in models.
+    pub(crate) const MODEL: bool = true;
 
     fn weakened(label: &str) -> bool {
         std::env::var("FILCH_WEAKEN").is_ok_and(|name| name == label)

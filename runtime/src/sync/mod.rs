@@ -4,8 +4,43 @@
 
 use std::task::{Context, Poll};
 
-#[allow(dead_code)] // Until every primitive is here.
+mod barrier;
+mod blocking;
+mod cell;
+#[cfg(all(test, filch_loom))]
+mod model;
+mod mutex;
+mod notify;
+mod once_cell;
+mod once_value;
+mod permits;
+mod raw_mutex;
+mod rwlock;
+mod semaphore;
+mod set_once;
+#[allow(dead_code)] // What only channels use.
 mod waiters;
+mod watch_dog;
+
+pub use self::barrier::{Barrier, BarrierWaitResult};
+pub use self::mutex::{
+    MappedMutexGuard, Mutex, MutexGuard, OwnedMappedMutexGuard, OwnedMutexGuard, TryLockError,
+};
+pub use self::notify::Notify;
+pub use self::once_cell::{OnceCell, SetError};
+pub use self::rwlock::{
+    OwnedRwLockMappedWriteGuard, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock,
+    RwLockMappedWriteGuard, RwLockReadGuard, RwLockWriteGuard,
+};
+pub use self::semaphore::{
+    AcquireError, OwnedSemaphorePermit, Semaphore, SemaphorePermit, TryAcquireError,
+};
+pub use self::set_once::{SetOnce, SetOnceError};
+
+/// Futures that have a name.
+pub mod futures {
+    pub use super::notify::{Notified, OwnedNotified};
+}
 
 /// How many wait for a primitive: a look at it, out of date when it is read.
 ///
@@ -20,18 +55,15 @@ pub struct Statistics {
 }
 
 /// A unit of the cooperative budget: it comes back unless progress was made.
-#[allow(dead_code)] // As above.
 #[must_use = "say whether progress was made"]
 pub(super) struct Spent(());
 
-#[allow(dead_code)] // As above.
 impl Spent {
     /// The unit is gone for good.
     #[inline]
     pub(super) fn made_progress(self) {}
 }
 
-#[allow(dead_code)] // As above.
 /// Takes a unit of the task's budget; pending if it is used up, and the task is woken again.
 #[inline]
 pub(super) fn poll_budget(_context: &mut Context<'_>) -> Poll<Spent> {

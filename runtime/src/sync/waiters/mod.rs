@@ -27,7 +27,9 @@ use std::ptr::NonNull;
 use std::task::{Context, Waker};
 
 use crate::job::quietly;
-use crate::sync_prim::{AtomicUsize, Mutex, MutexGuard, Ordering, UnsafeCell, const_fn, ordering};
+use crate::sync_prim::{
+    AtomicUsize, MODEL, Mutex, MutexGuard, Ordering, UnsafeCell, const_fn, ordering,
+};
 
 const IDLE: usize = 0;
 const TAKEN: usize = 1;
@@ -422,7 +424,7 @@ impl<S, N> Drop for Inner<S, N> {
 }
 
 /// Wakers in one batch. Unit: wakers. Fewer: more turns through the lock for a crowd; more: 16 bytes of stack each.
-const BATCH: usize = 32;
+const BATCH: usize = if MODEL { 1 } else { 32 };
 
 /// Wakers that were collected under a lock, to be woken after it: at the latest when this is dropped, so it is made
 /// before the lock is taken.
