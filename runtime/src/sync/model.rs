@@ -15,6 +15,8 @@ use std::task::{Context, Poll, Wake, Waker};
 struct Kept<P> {
     by: P,
     value: UnsafeCell<u32>,
+    /// Tells nothing for sure: loom looks at more orders if the threads have this in common.
+    rumour: AtomicUsize,
 }
 
 // SAFETY: what the models check: loom complains of two that touch the value at once.
@@ -24,6 +26,7 @@ fn kept<P>(by: P) -> Arc<Kept<P>> {
     Arc::new(Kept {
         by,
         value: UnsafeCell::new(0),
+        rumour: AtomicUsize::new(0),
     })
 }
 
@@ -31,6 +34,14 @@ impl<P> Kept<P> {
     fn touch(&self) {
         // SAFETY: as above.
         self.value.with_mut(|value| unsafe { *value += 1 });
+    }
+
+    fn spread_rumour(&self) {
+        self.rumour.store(1, Ordering::Relaxed);
+    }
+
+    fn has_rumour(&self) -> bool {
+        self.rumour.load(Ordering::Relaxed) == 1
     }
 }
 
@@ -50,6 +61,25 @@ impl Kept<RawMutex> {
     }
 }
 
+/// Runs the model in every order; there must be several.
+fn explore(model: impl Fn() + Send + Sync + 'static) {
+    explore_bounded(None, model);
+}
+
+/// The same, with so many switches at most that no thread asked for: where all orders would take minutes.
+fn explore_bounded(switches: Option<usize>, model: impl Fn() + Send + Sync + 'static) {
+    let orders = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let count = orders.clone();
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = switches.or(builder.preemption_bound);
+    builder.check(move || {
+        count.fetch_add(1, Ordering::Relaxed);
+        model();
+    });
+    let orders = orders.load(Ordering::Relaxed);
+    assert!(orders > 1, "the model has one order only");
+}
+
 /// Polls once, as if by a task that is not run again.
 fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
@@ -57,7 +87,7 @@ fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
 
 #[test]
 fn permits_carry_what_was_written() {
-    loom::model(|| {
+    explore(|| {
         let kept = kept(Permits::new(1));
         let them = kept.clone();
         let other = thread::spawn(move || them.once(1));
@@ -69,7 +99,7 @@ fn permits_carry_what_was_written() {
 
 #[test]
 fn a_part_is_seen_whole() {
-    loom::model(|| {
+    explore(|| {
         let kept = kept(Permits::new(0));
         let them = kept.clone();
         let giver = thread::spawn(move || {
@@ -88,7 +118,7 @@ fn a_part_is_seen_whole() {
 
 #[test]
 fn what_is_left_carries_what_was_written() {
-    loom::model(|| {
+    explore(|| {
         let kept = kept(Permits::new(0));
         let mut waiter = Box::pin(kept.by.acquire(1));
         assert!(poll(waiter.as_mut()).is_pending());
@@ -96,8 +126,9 @@ fn what_is_left_carries_what_was_written() {
         let giver = thread::spawn(move || {
             them.touch();
             them.by.release(2);
+            them.spread_rumour();
         });
-        if kept.by.try_acquire(1).is_ok() {
+        if kept.has_rumour() && kept.by.try_acquire(1).is_ok() {
             kept.touch();
         }
         giver.join().unwrap();
@@ -107,7 +138,7 @@ fn what_is_left_carries_what_was_written() {
 
 #[test]
 fn a_waiter_that_goes_passes_its_permits_on() {
-    loom::model(|| {
+    explore(|| {
         let kept = kept(Permits::new(1));
         let mut first = Box::pin(kept.by.acquire(2));
         assert!(poll(first.as_mut()).is_pending());
@@ -121,7 +152,7 @@ fn a_waiter_that_goes_passes_its_permits_on() {
 
 #[test]
 fn a_closed_end_wakes_all() {
-    loom::model(|| {
+    explore(|| {
         let kept = kept(Permits::new(0));
         let them = kept.clone();
         let other = thread::spawn(move || block_on(them.by.acquire(1)).is_err());
@@ -134,7 +165,7 @@ fn a_closed_end_wakes_all() {
 
 #[test]
 fn one_holder_at_a_time() {
-    loom::model(|| {
+    explore(|| {
         let kept = kept(RawMutex::new(false));
         let them = kept.clone();
         let other = thread::spawn(move || them.once());
@@ -147,7 +178,7 @@ fn one_holder_at_a_time() {
 /// One who lost to another is given the lock at last.
 #[test]
 fn one_holder_at_a_time_barging() {
-    loom::model(|| {
+    explore_bounded(Some(3), || {
         let kept = kept(RawMutex::new(true));
         assert!(kept.by.try_lock());
         let them = kept.clone();
@@ -171,7 +202,7 @@ fn one_holder_at_a_time_barging() {
 
 /// A waiter that is in line before another goes while it is its turn.
 fn goes(is_barging: bool) {
-    loom::model(move || {
+    explore(move || {
         let kept = kept(RawMutex::new(is_barging));
         assert!(kept.by.try_lock());
         let mut first = Box::pin(kept.by.lock());
@@ -197,7 +228,7 @@ fn a_wake_given_to_one_who_goes_passes_on() {
 
 #[test]
 fn what_is_freed_while_one_waits_carries_what_was_written() {
-    loom::model(|| {
+    explore(|| {
         let kept = kept(RawMutex::new(true));
         assert!(kept.by.try_lock());
         let mut waiter = Box::pin(kept.by.lock());
@@ -206,8 +237,9 @@ fn what_is_freed_while_one_waits_carries_what_was_written() {
         let holder = thread::spawn(move || {
             them.touch();
             them.by.unlock();
+            them.spread_rumour();
         });
-        if kept.by.try_lock() {
+        if kept.has_rumour() && kept.by.try_lock() {
             kept.touch();
             kept.by.unlock();
         }
@@ -218,7 +250,7 @@ fn what_is_freed_while_one_waits_carries_what_was_written() {
 
 #[test]
 fn a_writer_is_alone() {
-    loom::model(|| {
+    explore(|| {
         let lock = Arc::new((RwLock::new(()), loom::cell::UnsafeCell::new(0)));
         // SAFETY: as for `Kept`.
         let read =
@@ -242,7 +274,7 @@ fn a_writer_is_alone() {
 
 #[test]
 fn a_notification_is_not_lost() {
-    loom::model(|| {
+    explore(|| {
         let kept = kept(Notify::new());
         let them = kept.clone();
         let teller = thread::spawn(move || {
@@ -258,7 +290,7 @@ fn a_notification_is_not_lost() {
 
 #[test]
 fn a_notification_passes_on() {
-    loom::model(|| {
+    explore(|| {
         let kept = kept(Notify::new());
         let mut first = Box::pin(kept.by.notified());
         assert!(poll(first.as_mut()).is_pending());
@@ -272,7 +304,7 @@ fn a_notification_passes_on() {
 
 #[test]
 fn all_who_exist_are_told() {
-    loom::model(|| {
+    explore(|| {
         let kept = kept(Notify::new());
         let notified = kept.by.notified();
         let mut waits = Box::pin(kept.by.notified());
@@ -306,7 +338,7 @@ impl Wake for Bell {
 /// Batches are of one waker here, so the call of `notify_waiters` is at work for a while.
 #[test]
 fn who_hears_of_a_call_finds_no_waiter_from_before_it() {
-    loom::model(|| {
+    explore(|| {
         let notify = Arc::new(Notify::new());
         let bell = Arc::new(Bell(AtomicUsize::new(0)));
         let mut first = Box::pin(notify.notified());
@@ -329,7 +361,7 @@ fn who_hears_of_a_call_finds_no_waiter_from_before_it() {
 
 #[test]
 fn nobody_goes_on_before_all_are_there() {
-    loom::model(|| {
+    explore(|| {
         let kept = kept(Barrier::new(2));
         let them = kept.clone();
         let other = thread::spawn(move || {
@@ -352,7 +384,7 @@ async fn once_value(kept: &Kept<OnceCell<u32>>, mine: u32) -> u32 {
 
 #[test]
 fn one_makes_the_value() {
-    loom::model(|| {
+    explore(|| {
         let kept = kept(OnceCell::new());
         let them = kept.clone();
         let other = thread::spawn(move || block_on(once_value(&them, 1)));
@@ -363,7 +395,7 @@ fn one_makes_the_value() {
 
 #[test]
 fn a_maker_that_goes_leaves_it_to_the_next() {
-    loom::model(|| {
+    explore(|| {
         let kept = kept(OnceCell::new());
         let mut goes = Box::pin(kept.by.get_or_init(std::future::pending));
         assert!(poll(goes.as_mut()).is_pending());
@@ -376,7 +408,7 @@ fn a_maker_that_goes_leaves_it_to_the_next() {
 
 #[test]
 fn who_waits_for_a_value_gets_it() {
-    loom::model(|| {
+    explore(|| {
         let kept = kept(SetOnce::new());
         let them = kept.clone();
         let setter = thread::spawn(move || {

@@ -194,11 +194,12 @@ impl Notify {
     fn try_consume(&self) -> bool {
         let mut now = self.word.load(Ordering::Relaxed);
         while now & STATE == NOTIFIED {
-            // Ordering: Acquire <- the Release in `keep_notification`.
+            // Ordering: Acquire <- the Release in `keep_notification`. No model tells if it is left out: `calls` has as a
+            // rule seen the same word just before.
             match self.word.compare_exchange(
                 now,
                 now & !STATE | EMPTY,
-                ordering("notify_consume", Ordering::Acquire),
+                Ordering::Acquire,
                 Ordering::Relaxed,
             ) {
                 Ok(_) => return true,
