@@ -47,6 +47,15 @@ struct Wish {
     lacks: usize,
 }
 
+#[inline]
+#[track_caller]
+fn assert_possible(count: usize) {
+    assert!(
+        count <= MAX_PERMITS,
+        "a semaphore may not have more than MAX_PERMITS permits ({MAX_PERMITS})",
+    );
+}
+
 /// What became of a claim.
 enum Claim {
     Taken,
@@ -63,7 +72,7 @@ impl Permits {
         pub(super) const fn new(permits: usize) -> Permits {
             assert!(
                 permits <= MAX_PERMITS,
-                "a semaphore has at most `Semaphore::MAX_PERMITS` permits",
+                "a semaphore may not have more than MAX_PERMITS permits",
             );
             Permits {
                 word: AtomicUsize::new(permits << SHIFT),
@@ -103,8 +112,13 @@ impl Permits {
     }
 
     /// Takes `count` free permits.
+    ///
+    /// # Panics
+    /// If there can never be so many.
     #[inline]
+    #[track_caller]
     pub(super) fn try_acquire(&self, count: usize) -> Result<(), TryAcquireError> {
+        assert_possible(count);
         let mut now = self.word.load(Ordering::Relaxed);
         loop {
             if now & CLOSED != 0 {
@@ -128,11 +142,16 @@ impl Permits {
     }
 
     /// Waits for `count` permits.
+    ///
+    /// # Panics
+    /// As [`try_acquire`](Self::try_acquire).
     #[inline]
     pub(super) fn acquire(&self, count: usize) -> Acquire<'_> {
+        assert_possible(count);
         Acquire {
             permits: self,
             count,
+            has_all: false,
             node: Node::new(Wish { lacks: count }),
         }
     }
@@ -160,7 +179,7 @@ impl Permits {
             }
             assert!(
                 count <= MAX_PERMITS - (now >> SHIFT),
-                "{count} permits more would be too many for a semaphore: its limit is MAX_PERMITS ({MAX_PERMITS})",
+                "number of added permits ({count}) would overflow MAX_PERMITS ({MAX_PERMITS})",
             );
             // Ordering: Release -> the Acquire in `try_acquire` and `claim`. `compare_exchange`, since this is the way of
             // an unlock: it should not fail for nothing.
@@ -179,10 +198,7 @@ impl Permits {
     #[cold]
     #[track_caller]
     fn release_slow(&self, count: usize) {
-        assert!(
-            count <= MAX_PERMITS,
-            "a semaphore has at most MAX_PERMITS ({MAX_PERMITS}) permits",
-        );
+        assert_possible(count);
         let mut left = count;
         while left > 0 {
             let locked = self.waiters.lock();
@@ -310,6 +326,8 @@ pin_project! {
     pub(super) struct Acquire<'a> {
         permits: &'a Permits,
         count: usize,
+        // It has all it wanted, and its task was out of budget when it came for them; the node is idle.
+        has_all: bool,
         // Idle: nothing is held. Linked: it holds what it does not lack. Taken: the same, or the end is closed.
         #[pin]
         node: Node<Wish>,
@@ -317,7 +335,9 @@ pin_project! {
 
     impl PinnedDrop for Acquire<'_> {
         fn drop(this: Pin<&mut Self>) {
-            if this.node.phase() != Phase::Idle {
+            if this.has_all {
+                this.permits.release(this.count);
+            } else if this.node.phase() != Phase::Idle {
                 this.give_up();
             }
         }
@@ -350,21 +370,32 @@ impl Future for Acquire<'_> {
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let budget = ready!(poll_budget(context));
-        let this = self.as_mut().project();
-        if this.node.phase() == Phase::Idle {
-            match this.permits.try_acquire(*this.count) {
-                Ok(()) => {
-                    budget.made_progress();
-                    return Poll::Ready(Ok(()));
-                }
+        if !self.has_all {
+            ready!(self.as_mut().poll_acquire(context))?;
+        }
+        // Last, so that a task without budget has its place in the line all the same.
+        let has_all = self.project().has_all;
+        *has_all = true;
+        ready!(poll_budget(context)).made_progress();
+        *has_all = false;
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Acquire<'_> {
+    #[inline]
+    fn poll_acquire(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<(), AcquireError>> {
+        if self.node.phase() == Phase::Idle {
+            match self.permits.try_acquire(self.count) {
+                Ok(()) => return Poll::Ready(Ok(())),
                 Err(TryAcquireError::Closed) => return Poll::Ready(Err(AcquireError::closed())),
                 Err(TryAcquireError::NoPermits) => {}
             }
         }
-        let answer = ready!(self.poll_slow(context));
-        budget.made_progress();
-        Poll::Ready(answer)
+        self.poll_slow(context)
     }
 }
 

@@ -100,6 +100,7 @@ impl RawMutex {
     pub(super) fn lock(&self) -> Lock<'_> {
         Lock {
             mutex: self,
+            has_it: false,
             node: Node::new(Turn {
                 owns: false,
                 losses: 0,
@@ -182,6 +183,8 @@ pin_project! {
     #[must_use = "futures do nothing unless you `.await` or poll them"]
     pub(super) struct Lock<'a> {
         mutex: &'a RawMutex,
+        // It has the lock, and its task was out of budget when it came for it; the node is idle.
+        has_it: bool,
         // Idle: nothing is owed. Linked: it waits. Taken: it owns the lock, or the others' wake.
         #[pin]
         node: Node<Turn>,
@@ -189,7 +192,9 @@ pin_project! {
 
     impl PinnedDrop for Lock<'_> {
         fn drop(this: Pin<&mut Self>) {
-            if this.node.phase() != Phase::Idle {
+            if this.has_it {
+                this.mutex.unlock();
+            } else if this.node.phase() != Phase::Idle {
                 this.give_up();
             }
         }
@@ -283,13 +288,18 @@ impl Future for Lock<'_> {
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        let budget = ready!(poll_budget(context));
-        let this = self.as_mut().project();
-        if this.node.phase() != Phase::Idle || this.mutex.take(WOKEN).is_err() {
+        let mut this = self.as_mut().project();
+        let is_taken = *this.has_it
+            || this.node.as_mut().phase() == Phase::Idle && this.mutex.take(WOKEN).is_ok();
+        if !is_taken {
             ready!(self.as_mut().poll_slow(context));
         }
-        budget.made_progress();
-        self.mutex.holder.set();
+        // Last, so that a task without budget has its place in the line all the same.
+        let this = self.project();
+        *this.has_it = true;
+        ready!(poll_budget(context)).made_progress();
+        *this.has_it = false;
+        this.mutex.holder.set();
         Poll::Ready(())
     }
 }
