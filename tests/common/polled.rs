@@ -83,18 +83,15 @@ pub(crate) async fn for_a_while<F: Future>(random: &mut Random, future: F) -> Op
     .await
 }
 
-/// What a waker does when it is cloned, woken and dropped.
-pub(crate) type Deed = Box<dyn FnMut() + Send>;
-
 /// A waker that does something when it is woken.
-pub(crate) fn waker_that(deed: impl FnMut() + Send + 'static) -> Waker {
-    struct Does(Mutex<Deed>);
-    impl Wake for Does {
+pub(crate) fn waker_that(deed: impl Fn() + Send + Sync + 'static) -> Waker {
+    struct Does<F>(F);
+    impl<F: Fn() + Send + Sync> Wake for Does<F> {
         fn wake(self: Arc<Self>) {
-            (self.0.lock().unwrap())();
+            self.0();
         }
     }
-    Waker::from(Arc::new(Does(Mutex::new(Box::new(deed)))))
+    Waker::from(Arc::new(Does(deed)))
 }
 
 /// A waker that does something when its last copy is dropped.
