@@ -252,7 +252,7 @@ fn it_shows_what_it_is_and_goes_anywhere() {
     NOTIFY.notify_one();
     assert_eq!(
         format!("{:?}", Notify::default()),
-        "Notify { is_notified: false, has_waiters: false }"
+        "Notify { is_notified: false, waiters: 0 }"
     );
     assert!(format!("{NOTIFY:?}").contains("is_notified: true"));
     assert!(format!("{:?}", NOTIFY.notified()).contains("is_done: false"));

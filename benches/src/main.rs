@@ -32,6 +32,7 @@ mod interval_tick;
 mod join_handles;
 mod join_set;
 mod one_thread;
+mod locks;
 mod ping_pong;
 mod sleep_many;
 mod spawn;

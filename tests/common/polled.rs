@@ -120,7 +120,10 @@ pub(crate) fn panic_of(f: impl FnOnce()) -> (String, String) {
     std::panic::set_hook(Box::new(move |info| {
         if std::thread::current().id() == thread {
             let file = info.location().unwrap().file().to_owned();
-            let text = info.payload_as_str().unwrap_or("").to_owned();
+            let payload = info.payload();
+            let text = payload.downcast_ref::<&str>().map(|text| text.to_string());
+            let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
+            let text = text.unwrap_or_default();
             *sees.lock().unwrap() = Some((file, text));
         }
     }));

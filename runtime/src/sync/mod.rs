@@ -64,6 +64,12 @@ impl Spent {
     pub(super) fn made_progress(self) {}
 }
 
+/// False if the task has used up its budget.
+#[inline]
+pub(super) fn has_budget() -> bool {
+    true
+}
+
 /// Takes a unit of the task's budget; pending if it is used up, and the task is woken again.
 #[inline]
 pub(super) fn poll_budget(_context: &mut Context<'_>) -> Poll<Spent> {

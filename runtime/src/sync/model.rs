@@ -288,6 +288,28 @@ fn a_notification_is_not_lost() {
     });
 }
 
+/// After a waiter was told, the next notification is kept by another way.
+#[test]
+fn a_notification_after_a_waiter_carries_what_was_written() {
+    explore(|| {
+        let kept = kept(Notify::new());
+        let mut first = Box::pin(kept.by.notified());
+        assert!(poll(first.as_mut()).is_pending());
+        kept.by.notify_one();
+        assert!(poll(first.as_mut()).is_ready());
+        let them = kept.clone();
+        let teller = thread::spawn(move || {
+            them.touch();
+            them.by.notify_one();
+            them.spread_rumour();
+        });
+        if kept.has_rumour() && poll(pin!(kept.by.notified())).is_ready() {
+            kept.touch();
+        }
+        teller.join().unwrap();
+    });
+}
+
 #[test]
 fn a_notification_passes_on() {
     explore(|| {

@@ -25,7 +25,7 @@ use std::task::{Context, Poll, ready};
 use pin_project_lite::pin_project;
 
 use super::waiters::{Locked, Node, Phase, WaitList, Wakes};
-use super::{AcquireError, Statistics, TryAcquireError, poll_budget};
+use super::{AcquireError, Statistics, TryAcquireError, has_budget, poll_budget};
 use crate::sync_prim::{AtomicUsize, Ordering, const_fn, keep, ordering};
 
 const CLOSED: usize = 1;
@@ -371,6 +371,10 @@ impl Future for Acquire<'_> {
     #[inline]
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         if !self.has_all {
+            if !has_budget() && self.permits.available() >= self.count {
+                // It would hold them until it comes again; others may have them meanwhile.
+                ready!(poll_budget(context)).made_progress();
+            }
             ready!(self.as_mut().poll_acquire(context))?;
         }
         // Last, so that a task without budget has its place in the line all the same.

@@ -26,7 +26,7 @@ use pin_project_lite::pin_project;
 
 use super::waiters::{Locked, Node, Phase, WaitList, wake};
 use super::watch_dog::{self, Dog, Holder, WATCHES};
-use super::{Statistics, poll_budget};
+use super::{Statistics, has_budget, poll_budget};
 use crate::sync_prim::{AtomicUsize, MODEL, Ordering, const_fn, keep, ordering};
 
 const LOCKED: usize = 1;
@@ -288,11 +288,14 @@ impl Future for Lock<'_> {
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        let mut this = self.as_mut().project();
-        let is_taken = *this.has_it
-            || this.node.as_mut().phase() == Phase::Idle && this.mutex.take(WOKEN).is_ok();
-        if !is_taken {
-            ready!(self.as_mut().poll_slow(context));
+        if !self.has_it {
+            if !has_budget() && self.mutex.word.load(Ordering::Relaxed) & LOCKED == 0 {
+                // It would hold the lock until it comes again; others may have it meanwhile.
+                ready!(poll_budget(context)).made_progress();
+            }
+            if self.node.phase() != Phase::Idle || self.mutex.take(WOKEN).is_err() {
+                ready!(self.as_mut().poll_slow(context));
+            }
         }
         // Last, so that a task without budget has its place in the line all the same.
         let this = self.project();

@@ -135,3 +135,24 @@ fn tell(text: fmt::Arguments<'_>) {
         eprintln!("filch: {text}");
     });
 }
+
+#[cfg(all(test, not(filch_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(debug_assertions)]
+    fn it_tells_once_of_a_lock_that_nobody_comes_for() {
+        let mut dog = Dog::new();
+        assert_eq!(dog.overdue(), None);
+        dog.given();
+        assert_eq!(dog.overdue(), None);
+        dog.given = dog.given.and_then(|given| given.checked_sub(OVERDUE));
+        assert!(dog.overdue().is_some());
+        assert_eq!(dog.overdue(), None);
+        dog.given();
+        dog.given = dog.given.and_then(|given| given.checked_sub(OVERDUE));
+        dog.arrived();
+        assert_eq!(dog.overdue(), None);
+    }
+}

@@ -4,7 +4,10 @@
 //! |----------|--------------------------------------------------|-----------------------------------------------|
 //! | EMPTY    | nobody waits, nothing is kept                    | anyone                                        |
 //! | NOTIFIED | a notification is kept for the next who waits    | anyone                                        |
-//! | WAITING  | the list has waiters                             | who holds the list's lock                     |
+//! | WAITING  | the list may have waiters, nothing is kept       | who holds the list's lock                     |
+//!
+//! WAITING stays when the last waiter is told: as a rule the same one waits again, and finds it so. Whoever wants to tell one
+//! and finds none makes it NOTIFIED.
 //!
 //! Beside the state the word counts the calls of `notify_waiters`, under the lock: a [`Notified`] remembers the count of its
 //! making, and is ready when it has changed, whether it had been polled or not.
@@ -13,7 +16,8 @@
 //! meanwhile is behind the line. Whoever takes the lock in the middle of it goes on with it first ([`Notify::settle`]), so to all others
 //! those before the line are gone at once. A waiter that was told by `notify_one` and goes before it is polled passes the
 //! notification on; one that was told by `notify_waiters` does not. Models: `sync::model::a_notification_is_not_lost`,
-//! `sync::model::a_notification_passes_on`, `sync::model::all_who_exist_are_told`,
+//! `sync::model::a_notification_passes_on`,
+//! `sync::model::a_notification_after_a_waiter_carries_what_was_written`, `sync::model::all_who_exist_are_told`,
 //! `sync::model::who_hears_of_a_call_finds_no_waiter_from_before_it`.
 
 mod notified;
@@ -40,6 +44,13 @@ enum Told {
     First,
     Last,
     All,
+}
+
+/// True if the first who waits is before the line.
+#[inline]
+fn is_told(locked: &mut Locked<'_, Line, Told>) -> bool {
+    let first = locked.first_ticket();
+    first.is_some_and(|ticket| ticket < locked.told_before)
 }
 
 /// Under the lock of the list.
@@ -227,20 +238,17 @@ impl Notify {
             Told::Last => locked.take_last(|told| *told = how),
             _ => locked.take_first(|told| *told = how),
         };
-        self.waiters_left(&locked);
-        if waker.is_none() {
-            let kept = self.keep_notification();
-            debug_assert!(kept, "only who holds the lock makes it WAITING");
+        if waker.is_none() && !self.keep_notification() {
+            let calls = self.word.load(Ordering::Relaxed) & !STATE;
+            // A store will do: it is WAITING, so nobody changes the word without the lock.
+            // Ordering: Release, as in `keep_notification`; and it covers a `notify_waiters` that `calls` must see whole, as
+            // whoever holds the lock has.
+            self.word.store(
+                calls | NOTIFIED,
+                ordering("notify_keep_locked", Ordering::Release),
+            );
         }
         waker
-    }
-
-    /// WAITING goes with the last waiter.
-    fn waiters_left(&self, locked: &Locked<'_, Line, Told>) {
-        if locked.is_empty() && self.word.load(Ordering::Relaxed) & STATE == WAITING {
-            // Ordering: Relaxed: nobody is told anything by it.
-            self.word.fetch_sub(WAITING - EMPTY, Ordering::Relaxed);
-        }
     }
 
     /// Tells all who wait now, and all the [`Notified`] that exist. Nothing is kept for those who come later.
@@ -265,23 +273,25 @@ impl Notify {
     }
 
     /// Wakes all before the line; the lock may be given back and taken again meanwhile.
+    #[inline]
     fn settle<'a>(&'a self, mut locked: Locked<'a, Line, Told>) -> Locked<'a, Line, Told> {
-        let is_told = |locked: &mut Locked<'_, Line, Told>| {
-            let first = locked.first_ticket();
-            first.is_some_and(|ticket| ticket < locked.told_before)
-        };
         while is_told(&mut locked) {
-            let mut wakes = Wakes::new();
-            while !wakes.is_full() && is_told(&mut locked) {
-                let taken = locked.take_first(|told| *told = Told::All);
-                taken.into_iter().for_each(|waker| wakes.push(waker));
-            }
-            self.waiters_left(&locked);
-            drop(locked);
-            wakes.wake_all();
-            locked = self.waiters.lock();
+            locked = self.wake_told(locked);
         }
         locked
+    }
+
+    /// One batch of them.
+    #[cold]
+    fn wake_told<'a>(&'a self, mut locked: Locked<'a, Line, Told>) -> Locked<'a, Line, Told> {
+        let mut wakes = Wakes::new();
+        while !wakes.is_full() && is_told(&mut locked) {
+            let taken = locked.take_first(|told| *told = Told::All);
+            taken.into_iter().for_each(|waker| wakes.push(waker));
+        }
+        drop(locked);
+        wakes.wake_all();
+        self.waiters.lock()
     }
 
     /// How often `notify_waiters` was called.
@@ -314,7 +324,7 @@ impl fmt::Debug for Notify {
         let word = self.word.load(Ordering::Relaxed);
         f.debug_struct("Notify")
             .field("is_notified", &(word & STATE == NOTIFIED))
-            .field("has_waiters", &(word & STATE == WAITING))
+            .field("waiters", &self.statistics().waiters)
             .finish()
     }
 }

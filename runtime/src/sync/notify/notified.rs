@@ -152,7 +152,6 @@ impl Waiting {
                 *this.calls != notify.calls() && {
                     let mut locked = notify.waiters.lock();
                     let removed = locked.remove(this.node.as_mut());
-                    notify.waiters_left(&locked);
                     drop(locked);
                     if removed.is_none() {
                         this.node.as_mut().reset();
@@ -196,7 +195,6 @@ impl Waiting {
         let mut locked = notify.waiters.lock();
         let removed = locked.remove(this.node.as_mut());
         if removed.is_some() {
-            notify.waiters_left(&locked);
             drop(locked);
             drop(removed);
             return;
@@ -216,6 +214,7 @@ impl Notify {
         let mut now = self.word.load(Ordering::Relaxed);
         loop {
             let (next, waits) = match now & STATE {
+                WAITING => return true,
                 NOTIFIED => (EMPTY, false),
                 _ => (WAITING, true),
             };

@@ -52,8 +52,12 @@ pub(super) struct Node<N> {
 
 struct Inside<N> {
     data: N,
-    /// There while the node is linked.
-    waker: Option<Waker>,
+    /// There while the node is linked. So a node that never waits is made by writing two words.
+    links: MaybeUninit<Links<N>>,
+}
+
+struct Links<N> {
+    waker: Waker,
     /// Where it came in the order of all that ever waited.
     ticket: u64,
     before: Link<N>,
@@ -76,10 +80,7 @@ impl<N> Node<N> {
                 place: AtomicUsize::new(IDLE),
                 inside: UnsafeCell::new(Inside {
                     data,
-                    waker: None,
-                    ticket: 0,
-                    before: None,
-                    after: None,
+                    links: MaybeUninit::uninit(),
                 }),
                 _pin: PhantomPinned,
             }
@@ -185,17 +186,14 @@ impl<S, N> WaitList<S, N> {
             return phase;
         }
         let waker = context.waker();
-        let wakes = |inside: &mut Inside<N>| {
-            let known = inside.waker.as_ref();
-            known.is_some_and(|known| known.will_wake(waker))
-        };
+        let wakes = |_: &mut N, links: &mut Links<N>| links.waker.will_wake(waker);
         if self.lock().inside(&node, wakes) == Some(true) {
             return Phase::Linked;
         }
         // Cloned and dropped outside the lock: both are anybody's code.
-        let mut other = Some(waker.clone());
-        self.lock().inside(&node, |inside| {
-            std::mem::swap(&mut inside.waker, &mut other);
+        let mut other = waker.clone();
+        self.lock().inside(&node, |_, links| {
+            std::mem::swap(&mut links.waker, &mut other);
         });
         node.phase()
     }
@@ -268,21 +266,23 @@ impl<S, N> Locked<'_, S, N> {
         let inner = &mut *self.inner;
         let ticket = inner.next_ticket;
         inner.next_ticket += 1;
+        let links = Links {
+            waker,
+            ticket,
+            before,
+            after,
+        };
         // SAFETY: the node is idle, so its inside is the caller's, who lends it.
-        let old = unsafe { node.as_ref() }.inside.with_mut(|inside| {
-            // SAFETY: as above; the reference ends with this block.
-            let inside = unsafe { &mut *inside };
-            inside.ticket = ticket;
-            inside.before = before;
-            inside.after = after;
-            inside.waker.replace(waker)
+        unsafe { node.as_ref() }.inside.with_mut(|inside| {
+            // SAFETY: as above. A node that is idle has no links that should be dropped.
+            unsafe { (*inside).links.write(links) };
         });
         match before {
-            Some(before) => at(before, |inside| inside.after = Some(node)),
+            Some(before) => at(before, |_, links| links.after = Some(node)),
             None => inner.first = Some(node),
         }
         match after {
-            Some(after) => at(after, |inside| inside.before = Some(node)),
+            Some(after) => at(after, |_, links| links.before = Some(node)),
             None => inner.last = Some(node),
         }
         inner.waiters += 1;
@@ -292,34 +292,33 @@ impl<S, N> Locked<'_, S, N> {
         unsafe { node.as_ref() }
             .place
             .store(self.list, Ordering::Relaxed);
-        // A node that is idle has no waker: it went with the taker, or with `remove`.
-        debug_assert!(old.is_none());
     }
 
     /// Looks at the first waiter. None if nobody waits.
     #[inline]
     pub(super) fn first<R>(&mut self, f: impl FnOnce(&mut N) -> R) -> Option<R> {
         let first = self.inner.first?;
-        Some(at(first, |inside| f(&mut inside.data)))
+        Some(at(first, |data, _| f(data)))
     }
 
     /// The ticket of the first waiter. Tickets grow from the first to the last unless `push_front` was used.
+    #[inline]
     pub(super) fn first_ticket(&mut self) -> Option<u64> {
         let first = self.inner.first?;
-        Some(at(first, |inside| inside.ticket))
+        Some(at(first, |_, links| links.ticket))
     }
 
     /// Takes the first waiter out, once `f` has written into it. The answer is to be woken after the lock.
     #[inline]
     pub(super) fn take_first(&mut self, f: impl FnOnce(&mut N)) -> Option<Waker> {
         let first = self.inner.first?;
-        self.unlink(first, TAKEN, f)
+        Some(self.unlink(first, TAKEN, f))
     }
 
     /// As `take_first`, with the last one.
     pub(super) fn take_last(&mut self, f: impl FnOnce(&mut N)) -> Option<Waker> {
         let last = self.inner.last?;
-        self.unlink(last, TAKEN, f)
+        Some(self.unlink(last, TAKEN, f))
     }
 
     /// Takes this waiter out if it is linked still: it is idle then. The answer is its waker, to be dropped after the
@@ -328,10 +327,10 @@ impl<S, N> Locked<'_, S, N> {
     /// # Panics
     /// If it is in another list.
     pub(super) fn remove(&mut self, node: Pin<&mut Node<N>>) -> Option<Waker> {
-        self.inside(&node, |_| ())?;
+        self.inside(&node, |_, _| ())?;
         // SAFETY: nothing is moved out of the pinned node: only its address is taken.
         let node = NonNull::from(unsafe { node.get_unchecked_mut() });
-        self.unlink(node, IDLE, |_| ())
+        Some(self.unlink(node, IDLE, |_| ()))
     }
 
     /// The data of a waiter that is linked. None if it is not.
@@ -343,14 +342,14 @@ impl<S, N> Locked<'_, S, N> {
         node: Pin<&mut Node<N>>,
         f: impl FnOnce(&mut N) -> R,
     ) -> Option<R> {
-        self.inside(&node, |inside| f(&mut inside.data))
+        self.inside(&node, |data, _| f(data))
     }
 
     /// The inside of a node if it is linked, which is in this list then.
     fn inside<R>(
         &mut self,
         node: &Pin<&mut Node<N>>,
-        f: impl FnOnce(&mut Inside<N>) -> R,
+        f: impl FnOnce(&mut N, &mut Links<N>) -> R,
     ) -> Option<R> {
         // Ordering: Relaxed: what was written under this list's lock is seen by us who hold it; a node that is not linked
         // is nobody else's; and of another list no more is told than that.
@@ -358,32 +357,26 @@ impl<S, N> Locked<'_, S, N> {
             IDLE | TAKEN => return None,
             list => assert!(list == self.list, "the waiter is in another list"),
         }
-        // SAFETY: the node is linked, and the lock of its list is ours.
-        Some(node.inside.with_mut(|inside| f(unsafe { &mut *inside })))
+        // The node is linked, and the lock of its list is ours.
+        Some(at(NonNull::from(node.as_ref().get_ref()), f))
     }
 
     /// `node` is in this list.
-    fn unlink(
-        &mut self,
-        node: NonNull<Node<N>>,
-        out: usize,
-        f: impl FnOnce(&mut N),
-    ) -> Option<Waker> {
+    fn unlink(&mut self, node: NonNull<Node<N>>, out: usize, f: impl FnOnce(&mut N)) -> Waker {
         let inner = &mut *self.inner;
-        let (before, after, waker) = at(node, |inside| {
-            f(&mut inside.data);
-            (
-                inside.before.take(),
-                inside.after.take(),
-                inside.waker.take(),
-            )
-        });
+        at(node, |data, _| f(data));
+        let Links {
+            waker,
+            before,
+            after,
+            ..
+        } = take_links(node);
         match before {
-            Some(before) => at(before, |inside| inside.after = after),
+            Some(before) => at(before, |_, links| links.after = after),
             None => inner.first = after,
         }
         match after {
-            Some(after) => at(after, |inside| inside.before = before),
+            Some(after) => at(after, |_, links| links.before = before),
             None => inner.last = before,
         }
         inner.waiters -= 1;
@@ -398,11 +391,23 @@ impl<S, N> Locked<'_, S, N> {
 /// Uses the inside of a node that is linked to a list whose lock the caller holds: only such nodes are in `first`, `last`
 /// and the links.
 #[inline]
-fn at<N, R>(node: NonNull<Node<N>>, f: impl FnOnce(&mut Inside<N>) -> R) -> R {
+fn at<N, R>(node: NonNull<Node<N>>, f: impl FnOnce(&mut N, &mut Links<N>) -> R) -> R {
     // SAFETY: a linked node is alive: pinned, and its drop aborts.
     let cell = unsafe { &node.as_ref().inside };
-    // SAFETY: the inside of a linked node is for the holder of the lock, and `f` gets one node at a time.
-    cell.with_mut(|inside| f(unsafe { &mut *inside }))
+    cell.with_mut(|inside| {
+        // SAFETY: the inside of a linked node is for the holder of the lock, and `f` gets one node at a time.
+        let inside = unsafe { &mut *inside };
+        // SAFETY: a linked node has its links: `link` wrote them.
+        f(&mut inside.data, unsafe { inside.links.assume_init_mut() })
+    })
+}
+
+/// Takes the links of a linked node, which the caller makes idle or taken before the lock is given back.
+fn take_links<N>(node: NonNull<Node<N>>) -> Links<N> {
+    // SAFETY: as in `at`.
+    let cell = unsafe { &node.as_ref().inside };
+    // SAFETY: as in `at`; nobody reads them again, since the node ceases to be linked.
+    cell.with_mut(|inside| unsafe { (*inside).links.assume_init_read() })
 }
 
 impl<S, N> Drop for Inner<S, N> {
@@ -410,15 +415,12 @@ impl<S, N> Drop for Inner<S, N> {
         // The futures that wait borrow or own the primitive, so the only nodes here belong to futures that were leaked.
         let mut next = self.first.take();
         while let Some(node) = next {
-            let waker = at(node, |inside| {
-                next = inside.after.take();
-                inside.before = None;
-                inside.waker.take()
-            });
+            let links = take_links(node);
+            next = links.after;
             // Ordering: Release, as in `unlink`.
             // SAFETY: as in `unlink`.
             unsafe { &node.as_ref().place }.store(IDLE, Ordering::Release);
-            quietly(|| drop(waker));
+            quietly(|| drop(links.waker));
         }
     }
 }
