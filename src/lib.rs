@@ -28,6 +28,7 @@
 //! | test what takes hours | [`time::pause`] |
 //! | hand a value over later, with callbacks | [`Promise`] |
 //! | stop in the middle, yield a value, go on later | [`generator`] |
+//! | lock, count and signal between tasks | [`sync`] |
 //! | speak TCP | [`net`], with the traits of [`io`] |
 //! | watch a file descriptor of your own | [`io::Source`] |
 //!
@@ -117,20 +118,11 @@ pub mod runtime {
 /// Generators, as Python has them, and coroutines driven by `send`.
 pub mod generator {
     pub use filch_runtime::generator::*;
+}
+
 /// Locks and signals between tasks.
 #[doc(inline)]
 pub use filch_runtime::sync;
-
-/// Waiting for a moment.
-pub mod time {
-    pub use filch_runtime::time::{Sleep, Timeout, sleep, sleep_until, timeout, timeout_at};
-    pub use std::time::{Duration, Instant};
-
-    /// Why a wait gave up.
-    pub mod error {
-        pub use filch_runtime::time::Elapsed;
-    }
-}
 
 /// Reading and writing without blocking: the traits, and the door of the reactor.
 ///

@@ -45,8 +45,8 @@ mod local_set;
 pub mod macro_support;
 mod runtime;
 mod spawn;
-mod task_local;
 pub mod sync;
+mod task_local;
 pub mod time;
 mod wrap;
 

@@ -7,8 +7,9 @@ use std::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
 
+use super::Statistics;
 use super::waiters::{Node, Phase, WaitList, Wakes};
-use super::{Statistics, poll_budget};
+use crate::budget::{poll_left, spend};
 
 /// Has tasks wait for each other: so many must wait before any goes on. Then it begins anew.
 ///
@@ -144,7 +145,7 @@ impl Future for Wait<'_> {
     type Output = BarrierWaitResult;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let budget = ready!(poll_budget(context));
+        ready!(poll_left(context));
         let mut this = self.project();
         let waiters = &this.barrier.waiters;
         let is_leader = match waiters.refresh(this.node.as_mut(), context) {
@@ -153,7 +154,7 @@ impl Future for Wait<'_> {
             Phase::Idle if this.barrier.arrive(this.node, context) => true,
             Phase::Idle => return Poll::Pending,
         };
-        budget.made_progress();
+        spend();
         Poll::Ready(BarrierWaitResult(is_leader))
     }
 }

@@ -2,12 +2,24 @@
 
 use std::future::Future;
 use std::pin::pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
 
-use crossbeam_utils::sync::Parker;
+use crossbeam_utils::sync::{Parker, Unparker};
 
 use crate::context;
-use crate::park::thread_waker;
+
+struct Unpark(Unparker);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.0.unpark();
+    }
+}
 
 /// Keeps this thread until the future is ready.
 ///
@@ -22,7 +34,7 @@ pub(super) fn block_on<F: Future>(future: F) -> F::Output {
     );
     let mut future = pin!(future);
     let parker = Parker::new();
-    let waker = thread_waker(&parker);
+    let waker = Waker::from(Arc::new(Unpark(parker.unparker().clone())));
     let mut context = Context::from_waker(&waker);
     loop {
         match future.as_mut().poll(&mut context) {

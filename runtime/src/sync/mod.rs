@@ -2,8 +2,6 @@
 //!
 //! What waits is a node in the future that waits ([`waiters`]); the primitives differ in what they count.
 
-use std::task::{Context, Poll};
-
 mod barrier;
 mod blocking;
 mod cell;
@@ -52,26 +50,4 @@ pub struct Statistics {
     pub waiters: usize,
     /// How many waited at the same time at most, ever.
     pub most_waiters: usize,
-}
-
-/// A unit of the cooperative budget: it comes back unless progress was made.
-#[must_use = "say whether progress was made"]
-pub(super) struct Spent(());
-
-impl Spent {
-    /// The unit is gone for good.
-    #[inline]
-    pub(super) fn made_progress(self) {}
-}
-
-/// False if the task has used up its budget.
-#[inline]
-pub(super) fn has_budget() -> bool {
-    true
-}
-
-/// Takes a unit of the task's budget; pending if it is used up, and the task is woken again.
-#[inline]
-pub(super) fn poll_budget(_context: &mut Context<'_>) -> Poll<Spent> {
-    Poll::Ready(Spent(()))
 }

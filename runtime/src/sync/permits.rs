@@ -25,7 +25,8 @@ use std::task::{Context, Poll, ready};
 use pin_project_lite::pin_project;
 
 use super::waiters::{Locked, Node, Phase, WaitList, Wakes};
-use super::{AcquireError, Statistics, TryAcquireError, has_budget, poll_budget};
+use super::{AcquireError, Statistics, TryAcquireError};
+use crate::budget::{has_budget_remaining, poll_left, spend};
 use crate::sync_prim::{AtomicUsize, Ordering, const_fn, keep, ordering};
 
 const CLOSED: usize = 1;
@@ -371,16 +372,17 @@ impl Future for Acquire<'_> {
     #[inline]
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         if !self.has_all {
-            if !has_budget() && self.permits.available() >= self.count {
+            if !has_budget_remaining() && self.permits.available() >= self.count {
                 // It would hold them until it comes again; others may have them meanwhile.
-                ready!(poll_budget(context)).made_progress();
+                ready!(poll_left(context));
             }
             ready!(self.as_mut().poll_acquire(context))?;
         }
         // Last, so that a task without budget has its place in the line all the same.
         let has_all = self.project().has_all;
         *has_all = true;
-        ready!(poll_budget(context)).made_progress();
+        ready!(poll_left(context));
+        spend();
         *has_all = false;
         Poll::Ready(Ok(()))
     }

@@ -24,9 +24,10 @@ use std::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
 
+use super::Statistics;
 use super::waiters::{Locked, Node, Phase, WaitList, wake};
 use super::watch_dog::{self, Dog, Holder, WATCHES};
-use super::{Statistics, has_budget, poll_budget};
+use crate::budget::{has_budget_remaining, poll_left, spend};
 use crate::sync_prim::{AtomicUsize, MODEL, Ordering, const_fn, keep, ordering};
 
 const LOCKED: usize = 1;
@@ -289,9 +290,9 @@ impl Future for Lock<'_> {
     #[inline]
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         if !self.has_it {
-            if !has_budget() && self.mutex.word.load(Ordering::Relaxed) & LOCKED == 0 {
+            if !has_budget_remaining() && self.mutex.word.load(Ordering::Relaxed) & LOCKED == 0 {
                 // It would hold the lock until it comes again; others may have it meanwhile.
-                ready!(poll_budget(context)).made_progress();
+                ready!(poll_left(context));
             }
             if self.node.phase() != Phase::Idle || self.mutex.take(WOKEN).is_err() {
                 ready!(self.as_mut().poll_slow(context));
@@ -300,7 +301,8 @@ impl Future for Lock<'_> {
         // Last, so that a task without budget has its place in the line all the same.
         let this = self.project();
         *this.has_it = true;
-        ready!(poll_budget(context)).made_progress();
+        ready!(poll_left(context));
+        spend();
         *this.has_it = false;
         this.mutex.holder.set();
         Poll::Ready(())
