@@ -1,6 +1,6 @@
 //! Locks and signals between tasks.
 //!
-//! What waits is a node in the future that waits ([`waiters`]); the primitives differ in what they count.
+//! What waits is a node in the future that waits (`waiters`); the primitives differ in what they count.
 
 mod barrier;
 mod blocking;
