@@ -28,6 +28,7 @@
 //! | test what takes hours | [`time::pause`] |
 //! | hand a value over later, with callbacks | [`Promise`] |
 //! | stop in the middle, yield a value, go on later | [`generator`] |
+//! | lock, count and signal between tasks | [`sync`] |
 //! | speak TCP | [`net`], with the traits of [`io`] |
 //! | watch a file descriptor of your own | [`io::Source`] |
 //!
@@ -118,6 +119,10 @@ pub mod runtime {
 pub mod generator {
     pub use filch_runtime::generator::*;
 }
+
+/// Locks and signals between tasks.
+#[doc(inline)]
+pub use filch_runtime::sync;
 
 /// Reading and writing without blocking: the traits, and the door of the reactor.
 ///

@@ -42,6 +42,7 @@ const STOREYS: [&[&str]; 4] = [
         "macro_support",
         "runtime",
         "spawn",
+        "sync",
         "task_local",
         "time",
         "wrap",
@@ -70,6 +71,12 @@ const UNSAFE: &[&str] = &[
     "runtime/src/scheduler/local.rs",
     "runtime/src/group/count.rs",
     "runtime/src/group/lend.rs",
+    "runtime/src/sync/cell.rs",
+    "runtime/src/sync/model.rs",
+    "runtime/src/sync/mutex/mod.rs",
+    "runtime/src/sync/once_value.rs",
+    "runtime/src/sync/rwlock/mod.rs",
+    "runtime/src/sync/waiters/mod.rs",
     "net/src/read_buf.rs",
 ];
 

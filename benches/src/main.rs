@@ -31,6 +31,7 @@ mod idle_cpu;
 mod interval_tick;
 mod join_handles;
 mod join_set;
+mod locks;
 mod one_thread;
 mod ping_pong;
 mod sleep_many;

@@ -15,6 +15,7 @@ use crate::idle_cpu::IdleCpu;
 use crate::interval_tick::IntervalTick;
 use crate::join_handles::JoinHandles;
 use crate::join_set::enter_with_set;
+use crate::locks::{self, LOCK_PEERS, enter_lock, enter_signal};
 use crate::one_thread::{enter_local_spawn, enter_ping_pong};
 use crate::ping_pong::PingPong;
 use crate::problem::{Contestant, enter};
@@ -122,6 +123,22 @@ macro_rules! echo {
             about: concat!("64-byte TCP echo, connections: ", $connections),
             peers: ECHO_PEERS,
             enter: |peer, workers| enter_echo($connections, peer, workers),
+            ..RUNS
+        }
+    };
+}
+
+macro_rules! lock {
+    ($name:literal, $floor:literal, $about:literal, $alone:literal, $F:ident, $T:ident, $O:ident) => {
+        Row {
+            name: $name,
+            unit: "ns/turn",
+            floor: Some($floor),
+            about: $about,
+            peers: LOCK_PEERS,
+            enter: |peer, workers| {
+                enter_lock::<locks::$F, locks::$T, locks::$O>($alone, peer, workers)
+            },
             ..RUNS
         }
     };
@@ -268,6 +285,60 @@ pub(crate) const ROWS: &[Row] = &[
         full: size(3, 1_000),
         quick: size(1, 1_000),
         enter: |peer, workers| enter(TaskBytes, peer, workers),
+        ..RUNS
+    },
+    lock!(
+        "mutex_8",
+        1.5,
+        "8 tasks want a fair mutex all the time",
+        false,
+        FilchMutex,
+        TokioMutex,
+        OtherMutex
+    ),
+    lock!(
+        "mutex_8_barging",
+        3.0,
+        "8 tasks want a mutex all the time, and whoever comes first has it",
+        false,
+        FilchBarging,
+        TokioMutex,
+        OtherMutex
+    ),
+    lock!(
+        "mutex_uncontended",
+        1.5,
+        "one task has a mutex for itself",
+        true,
+        FilchMutex,
+        TokioMutex,
+        OtherMutex
+    ),
+    lock!(
+        "rwlock_read_8",
+        1.5,
+        "8 tasks read the same lock all the time",
+        false,
+        FilchRead,
+        TokioRead,
+        OtherRead
+    ),
+    lock!(
+        "semaphore_8",
+        1.5,
+        "8 tasks want one of 4 permits all the time",
+        false,
+        FilchPermits,
+        TokioPermits,
+        OtherPermits
+    ),
+    Row {
+        name: "notify_ping_pong",
+        unit: "ns/round trip",
+        floor: Some(1.3),
+        about: "100 pairs of tasks tell each other in turns",
+        peers: &["filch", "tokio"],
+        enter: enter_signal,
         ..RUNS
     },
     Row {

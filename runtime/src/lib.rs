@@ -45,6 +45,7 @@ mod local_set;
 pub mod macro_support;
 mod runtime;
 mod spawn;
+pub mod sync;
 mod task_local;
 pub mod time;
 mod wrap;

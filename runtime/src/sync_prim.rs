@@ -7,7 +7,7 @@
 
 #[cfg(not(filch_loom))]
 mod imp {
-    pub(crate) use parking_lot::Mutex;
+    pub(crate) use parking_lot::{Mutex, MutexGuard};
     pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering, fence};
 
     /// `std::cell::UnsafeCell` with loom's interface.
@@ -23,6 +23,9 @@ mod imp {
             f(self.0.get())
         }
     }
+
+    /// True in models.
+    pub(crate) const MODEL: bool = false;
 
     /// The ordering as given: `label` matters to models only.
     #[inline(always)]
@@ -41,10 +44,17 @@ mod imp {
     pub(crate) const fn keep(_label: &str) -> bool {
         true
     }
+
+    /// A `const fn` that is none in models: what loom has is not made at compile time.
+    macro_rules! const_fn {
+        ($(#[$meta:meta])* $vis:vis const fn $($rest:tt)*) => { $(#[$meta])* $vis const fn $($rest)* };
+    }
+    pub(crate) use const_fn;
 }
 
 #[cfg(filch_loom)]
 mod imp {
+    pub(crate) use loom::sync::MutexGuard;
     pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering, fence};
 
     /// loom's cell; its drop is an access, too.
@@ -85,6 +95,9 @@ mod imp {
         }
     }
 
+    /// True in models.
+    pub(crate) const MODEL: bool = true;
+
     fn weakened(label: &str) -> bool {
         std::env::var("FILCH_WEAKEN").is_ok_and(|name| name == label)
     }
@@ -109,6 +122,12 @@ mod imp {
     pub(crate) fn keep(label: &str) -> bool {
         !weakened(label)
     }
+
+    /// The same function without its `const`.
+    macro_rules! const_fn {
+        ($(#[$meta:meta])* $vis:vis const fn $($rest:tt)*) => { $(#[$meta])* $vis fn $($rest)* };
+    }
+    pub(crate) use const_fn;
 }
 
 pub(crate) use imp::*;

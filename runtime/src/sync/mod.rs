@@ -1,0 +1,53 @@
+//! Locks and signals between tasks.
+//!
+//! What waits is a node in the future that waits (`waiters`); the primitives differ in what they count.
+
+mod barrier;
+mod blocking;
+mod cell;
+#[cfg(all(test, filch_loom))]
+mod model;
+mod mutex;
+mod notify;
+mod once_cell;
+mod once_value;
+mod permits;
+mod raw_mutex;
+mod rwlock;
+mod semaphore;
+mod set_once;
+#[allow(dead_code)] // What only channels use.
+mod waiters;
+mod watch_dog;
+
+pub use self::barrier::{Barrier, BarrierWaitResult};
+pub use self::mutex::{
+    MappedMutexGuard, Mutex, MutexGuard, OwnedMappedMutexGuard, OwnedMutexGuard, TryLockError,
+};
+pub use self::notify::Notify;
+pub use self::once_cell::{OnceCell, SetError};
+pub use self::rwlock::{
+    OwnedRwLockMappedWriteGuard, OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock,
+    RwLockMappedWriteGuard, RwLockReadGuard, RwLockWriteGuard,
+};
+pub use self::semaphore::{
+    AcquireError, OwnedSemaphorePermit, Semaphore, SemaphorePermit, TryAcquireError,
+};
+pub use self::set_once::{SetOnce, SetOnceError};
+
+/// Futures that have a name.
+pub mod futures {
+    pub use super::notify::{Notified, OwnedNotified};
+}
+
+/// How many wait for a primitive: a look at it, out of date when it is read.
+///
+/// Only those who must wait are counted, so whoever need not pays nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Statistics {
+    /// How many wait now.
+    pub waiters: usize,
+    /// How many waited at the same time at most, ever.
+    pub most_waiters: usize,
+}
