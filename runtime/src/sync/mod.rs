@@ -1,4 +1,4 @@
-//! Locks and signals between tasks.
+//! Channels, locks and signals between tasks.
 //!
 //! What waits is a node in the future that waits (`waiters`); the primitives differ in what they count.
 

@@ -30,8 +30,8 @@ use std::sync::Arc;
 use self::error::{RecvError, SendError, TryRecvError};
 use self::ring::{Recv, Ring};
 pub use self::weak::WeakSender;
-use super::at_once;
 use super::blocking::block_on;
+use super::{Statistics, at_once};
 use crate::sync_prim::Ordering;
 
 /// Sends messages to all receivers: [`channel`].
@@ -260,6 +260,17 @@ impl<T> Sender<T> {
     /// `tokio::sync::broadcast::Sender::weak_count`.
     pub fn weak_count(&self) -> usize {
         self.ring.weak.load(Ordering::Relaxed)
+    }
+
+    /// How many receivers wait for a message.
+    ///
+    /// # Examples
+    /// ```
+    /// let tx = filch::sync::broadcast::Sender::<u32>::new(4);
+    /// assert_eq!(tx.statistics().waiters, 0);
+    /// ```
+    pub fn statistics(&self) -> Statistics {
+        self.ring.statistics()
     }
 }
 

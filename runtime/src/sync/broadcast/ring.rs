@@ -20,6 +20,7 @@ use pin_project_lite::pin_project;
 use super::error::{RecvError, TryRecvError};
 use crate::budget::{poll_left, spend};
 use crate::job::quietly;
+use crate::sync::Statistics;
 use crate::sync::signal::Signal;
 use crate::sync::waiters::{Node, Phase, WaitList, Wakes};
 use crate::sync_prim::{AtomicU64, AtomicUsize, Mutex, Ordering, keep};
@@ -190,6 +191,10 @@ impl<T> Ring<T> {
             message: &mut slot.message,
             is_last,
         }))
+    }
+
+    pub(super) fn statistics(&self) -> Statistics {
+        self.tail.statistics()
     }
 
     pub(super) fn receivers(&self) -> usize {
