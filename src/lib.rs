@@ -28,7 +28,7 @@
 //! | test what takes hours | [`time::pause`] |
 //! | hand a value over later, with callbacks | [`Promise`] |
 //! | stop in the middle, yield a value, go on later | [`generator`] |
-//! | lock, count and signal between tasks | [`sync`] |
+//! | send, lock, count and signal between tasks | [`sync`] |
 //! | speak TCP | [`net`], with the traits of [`io`] |
 //! | watch a file descriptor of your own | [`io::Source`] |
 //!
@@ -120,7 +120,7 @@ pub mod generator {
     pub use filch_runtime::generator::*;
 }
 
-/// Locks and signals between tasks.
+/// Channels, locks and signals between tasks.
 #[doc(inline)]
 pub use filch_runtime::sync;
 

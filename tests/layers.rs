@@ -75,6 +75,7 @@ const UNSAFE: &[&str] = &[
     "runtime/src/sync/model.rs",
     "runtime/src/sync/mutex/mod.rs",
     "runtime/src/sync/once_value.rs",
+    "runtime/src/sync/oneshot/cell.rs",
     "runtime/src/sync/rwlock/mod.rs",
     "runtime/src/sync/waiters/mod.rs",
     "net/src/read_buf.rs",

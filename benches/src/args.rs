@@ -4,7 +4,7 @@ use std::num::NonZero;
 use std::path::PathBuf;
 use std::thread;
 
-use crate::rows::{ROWS, Row, find};
+use crate::rows::{self, Row, find};
 
 pub(crate) const HELP: &str = "\
 filch against tokio, smol and rayon: one problem, every runtime, interleaved in one run
@@ -39,7 +39,7 @@ pub(crate) struct Plan {
 /// Reads the arguments after the program's name; `Err` is a sentence for the user.
 pub(crate) fn read(args: impl IntoIterator<Item = String>) -> Result<Wish, String> {
     let mut plan = Plan {
-        rows: ROWS.iter().collect(),
+        rows: rows::all().collect(),
         quick: false,
         workers: thread::available_parallelism().map_or(1, NonZero::get),
         json: None,
@@ -84,7 +84,7 @@ fn only(names: &str) -> Result<Vec<&'static Row>, String> {
         .filter(|name| !name.is_empty())
     {
         let Some(row) = find(name) else {
-            let all: Vec<_> = ROWS.iter().map(|row| row.name).collect();
+            let all: Vec<_> = rows::all().map(|row| row.name).collect();
             return Err(format!(
                 "--only: there is no row {name:?}; there are {}",
                 all.join(", ")
@@ -96,8 +96,7 @@ fn only(names: &str) -> Result<Vec<&'static Row>, String> {
         return Err("--only names no row".to_owned());
     }
     // In the order of the table, and each once.
-    Ok(ROWS
-        .iter()
+    Ok(rows::all()
         .filter(|row| wanted.contains(&row.name))
         .collect())
 }
@@ -125,7 +124,7 @@ mod tests {
     #[test]
     fn without_arguments_every_row_runs_in_full() {
         let plan = plan("");
-        assert_eq!((plan.rows.len(), plan.quick), (ROWS.len(), false));
+        assert_eq!((plan.rows.len(), plan.quick), (rows::all().count(), false));
     }
 
     #[test]

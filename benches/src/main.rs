@@ -18,9 +18,11 @@ mod stats;
 mod tally;
 
 mod accept_close;
+mod broadcast;
 mod budget_fairness;
 mod chained_spawn;
 mod channel_relay;
+mod channels;
 mod echo;
 #[cfg(target_os = "linux")]
 mod echo_bare;
@@ -32,7 +34,10 @@ mod interval_tick;
 mod join_handles;
 mod join_set;
 mod locks;
+mod mpmc;
+mod mpsc;
 mod one_thread;
+mod oneshot;
 mod ping_pong;
 mod sleep_many;
 mod spawn;
@@ -41,6 +46,7 @@ mod task_group;
 mod timeout_unfired;
 mod timer_cancel_cross;
 mod timer_lateness;
+mod watch;
 mod yield_many;
 
 use std::path::{Path, PathBuf};
@@ -52,7 +58,6 @@ use crate::args::{Plan, Wish};
 use crate::child::Errand;
 use crate::facts::Facts;
 use crate::report::{Line, Report};
-use crate::rows::ROWS;
 
 fn main() -> ExitCode {
     let mut args: Vec<_> = std::env::args().skip(1).collect();
@@ -76,7 +81,7 @@ fn main() -> ExitCode {
 }
 
 fn list() {
-    for row in ROWS {
+    for row in rows::all() {
         let target = row.floor.map_or("–".to_owned(), |floor| floor.to_string());
         println!(
             "{:<17} {:<14} {:>6} is better, target {target:>4}   {}",

@@ -1,32 +1,14 @@
 //! All rows: what each is called, counted in, demanded to reach, and how long its runs are.
 
+mod net;
+mod sync;
+mod tasks;
+mod time;
+
 use std::io;
 use std::time::Duration;
 
-use crate::accept_close::AcceptClose;
-use crate::budget_fairness::BudgetFairness;
-use crate::chained_spawn::ChainedSpawn;
-use crate::channel_relay::ChannelRelay;
-use crate::echo::{ECHO_PEERS, enter_echo};
-use crate::echo_blocked::EchoBlocked;
-use crate::fanout_cpu::enter_with_rayon;
-use crate::generator_next;
-use crate::idle_cpu::IdleCpu;
-use crate::interval_tick::IntervalTick;
-use crate::join_handles::JoinHandles;
-use crate::join_set::enter_with_set;
-use crate::locks::{self, LOCK_PEERS, enter_lock, enter_signal};
-use crate::one_thread::{enter_local_spawn, enter_ping_pong};
-use crate::ping_pong::PingPong;
-use crate::problem::{Contestant, enter};
-use crate::sleep_many::SleepMany;
-use crate::spawn::{SpawnLocal, SpawnRemote};
-use crate::task_bytes::TaskBytes;
-use crate::task_group::TaskGroup;
-use crate::timeout_unfired::TimeoutUnfired;
-use crate::timer_cancel_cross::TimerCancelCross;
-use crate::timer_lateness::TimerLateness;
-use crate::yield_many::YieldMany;
+use crate::problem::Contestant;
 
 /// Which way a figure is good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,298 +95,15 @@ const fn size(rounds: u32, window_ms: u64) -> Size {
     }
 }
 
-macro_rules! echo {
-    ($name:literal, $connections:literal, $floor:literal) => {
-        Row {
-            name: $name,
-            unit: "round trips/s",
-            better: Better::Higher,
-            floor: Some($floor),
-            about: concat!("64-byte TCP echo, connections: ", $connections),
-            peers: ECHO_PEERS,
-            enter: |peer, workers| enter_echo($connections, peer, workers),
-            ..RUNS
-        }
-    };
-}
+const ROWS: [&[Row]; 4] = [tasks::ROWS, net::ROWS, time::ROWS, sync::ROWS];
 
-macro_rules! lock {
-    ($name:literal, $floor:literal, $about:literal, $alone:literal, $F:ident, $T:ident, $O:ident) => {
-        Row {
-            name: $name,
-            unit: "ns/turn",
-            floor: Some($floor),
-            about: $about,
-            peers: LOCK_PEERS,
-            enter: |peer, workers| {
-                enter_lock::<locks::$F, locks::$T, locks::$O>($alone, peer, workers)
-            },
-            ..RUNS
-        }
-    };
+/// All rows, in the order of the table.
+pub(crate) fn all() -> impl Iterator<Item = &'static Row> {
+    ROWS.into_iter().flatten()
 }
-
-pub(crate) const ROWS: &[Row] = &[
-    Row {
-        name: "spawn_local",
-        floor: Some(1.5),
-        about: "spawn and run 100,000 tasks from a worker",
-        enter: |peer, workers| enter(SpawnLocal, peer, workers),
-        ..RUNS
-    },
-    Row {
-        name: "spawn_remote",
-        floor: Some(1.8),
-        about: "spawn and run 100,000 tasks from outside the runtime",
-        enter: |peer, workers| enter(SpawnRemote, peer, workers),
-        ..RUNS
-    },
-    Row {
-        name: "yield_many",
-        unit: "ns/yield",
-        floor: Some(1.3),
-        about: "200 tasks yield 1,000 times each",
-        enter: |peer, workers| enter(YieldMany, peer, workers),
-        ..RUNS
-    },
-    Row {
-        name: "ping_pong",
-        unit: "ns/round trip",
-        floor: Some(1.8),
-        about: "two tasks wake each other over two oneshots, 1,000 pairs at a time",
-        enter: |peer, workers| enter(PingPong, peer, workers),
-        ..RUNS
-    },
-    Row {
-        name: "chained_spawn",
-        unit: "ns/link",
-        floor: Some(3.0),
-        about: "each task spawns the next",
-        enter: |peer, workers| enter(ChainedSpawn, peer, workers),
-        ..RUNS
-    },
-    Row {
-        name: "join_handles",
-        floor: Some(1.3),
-        about: "spawn 10,000 tasks, await every handle",
-        enter: |peer, workers| enter(JoinHandles, peer, workers),
-        ..RUNS
-    },
-    Row {
-        name: "join_set",
-        floor: Some(1.3),
-        about: "spawn 10,000 tasks into a JoinSet, join them all",
-        peers: &["filch", "tokio"],
-        enter: enter_with_set,
-        ..RUNS
-    },
-    Row {
-        name: "budget_fairness_p99",
-        unit: "µs p99",
-        floor: Some(1.0),
-        about: "100 tasks yield beside a task on each worker whose reads and writes are always ready",
-        peers: &["filch", "tokio"],
-        enter: |peer, workers| enter(BudgetFairness { workers }, peer, workers),
-        ..RUNS
-    },
-    Row {
-        name: "task_group",
-        floor: Some(1.0),
-        about: "a group of 10,000 children, against tokio's JoinSet",
-        peers: &["filch", "tokio"],
-        enter: |peer, workers| enter(TaskGroup, peer, workers),
-        ..RUNS
-    },
-    Row {
-        name: "channel_relay",
-        unit: "ns/message",
-        floor: Some(1.2),
-        about: "producer, 4 relays, consumer over two channels of capacity 1",
-        enter: |peer, workers| enter(ChannelRelay, peer, workers),
-        ..RUNS
-    },
-    Row {
-        name: "current_thread_ping_pong",
-        unit: "ns/round trip",
-        floor: Some(1.3),
-        about: "ping_pong on current-thread runtimes",
-        peers: &["filch", "tokio"],
-        enter: |peer, _| enter_ping_pong(peer),
-        ..RUNS
-    },
-    Row {
-        name: "local_set_spawn",
-        floor: Some(1.3),
-        about: "spawn 10,000 tasks on a LocalSet, await every handle",
-        peers: &["filch", "tokio"],
-        enter: |peer, _| enter_local_spawn(peer),
-        ..RUNS
-    },
-    echo!("echo_1", 1, 1.1),
-    echo!("echo_2", 2, 1.1),
-    echo!("echo_8", 8, 1.2),
-    echo!("echo_64", 64, 1.1),
-    echo!("echo_512", 512, 1.0),
-    Row {
-        name: "accept_close",
-        unit: "connections/s",
-        better: Better::Higher,
-        floor: Some(1.0),
-        about: "16 clients connect, one task accepts, both sides close",
-        enter: |peer, workers| enter(AcceptClose, peer, workers),
-        ..RUNS
-    },
-    Row {
-        name: "echo_blocked_p99",
-        unit: "µs p99",
-        floor: Some(30.0),
-        about: "echo on a 1 ms schedule while handlers block all workers but one, 200 ms at a time",
-        full: size(9, 1_500),
-        quick: size(5, 800),
-        least_workers: 2,
-        enter: |peer, workers| enter(EchoBlocked { workers }, peer, workers),
-        ..RUNS
-    },
-    Row {
-        name: "idle_cpu",
-        unit: "ms CPU in 3 s",
-        floor: Some(1.0),
-        about: "1,000 open connections, nothing happens; at most 2 runs; under 1 ms counts as 1 ms",
-        layout: Layout::Apart,
-        full: size(2, 3_000),
-        quick: size(1, 3_000),
-        enter: |peer, workers| enter(IdleCpu, peer, workers),
-        ..RUNS
-    },
-    Row {
-        name: "task_bytes",
-        unit: "bytes/task",
-        floor: Some(1.6),
-        about: "resident memory for each of 1,000,000 idle tasks",
-        layout: Layout::Apart,
-        full: size(3, 1_000),
-        quick: size(1, 1_000),
-        enter: |peer, workers| enter(TaskBytes, peer, workers),
-        ..RUNS
-    },
-    lock!(
-        "mutex_8",
-        1.5,
-        "8 tasks want a fair mutex all the time",
-        false,
-        FilchMutex,
-        TokioMutex,
-        OtherMutex
-    ),
-    lock!(
-        "mutex_8_barging",
-        3.0,
-        "8 tasks want a mutex all the time, and whoever comes first has it",
-        false,
-        FilchBarging,
-        TokioMutex,
-        OtherMutex
-    ),
-    lock!(
-        "mutex_uncontended",
-        1.5,
-        "one task has a mutex for itself",
-        true,
-        FilchMutex,
-        TokioMutex,
-        OtherMutex
-    ),
-    lock!(
-        "rwlock_read_8",
-        1.5,
-        "8 tasks read the same lock all the time",
-        false,
-        FilchRead,
-        TokioRead,
-        OtherRead
-    ),
-    lock!(
-        "semaphore_8",
-        1.5,
-        "8 tasks want one of 4 permits all the time",
-        false,
-        FilchPermits,
-        TokioPermits,
-        OtherPermits
-    ),
-    Row {
-        name: "notify_ping_pong",
-        unit: "ns/round trip",
-        floor: Some(1.3),
-        about: "100 pairs of tasks tell each other in turns",
-        peers: &["filch", "tokio"],
-        enter: enter_signal,
-        ..RUNS
-    },
-    Row {
-        name: "timeout_unfired",
-        unit: "ns/timeout",
-        floor: Some(3.0),
-        about: "two tasks yield under a limit of 30 s, over and over",
-        enter: |peer, workers| enter(TimeoutUnfired, peer, workers),
-        ..RUNS
-    },
-    Row {
-        name: "sleep_many",
-        unit: "ms wall",
-        floor: Some(1.5),
-        about: "1,000,000 sleeps of 1 to 100 ms from 1,000 tasks",
-        full: size(5, 500),
-        quick: size(2, 500),
-        enter: |peer, workers| enter(SleepMany, peer, workers),
-        ..RUNS
-    },
-    Row {
-        name: "timer_lateness_p99",
-        unit: "µs p99",
-        floor: Some(1.2),
-        about: "1,000 sleeps of 1 to 20 ms while all workers compute",
-        enter: |peer, workers| enter(TimerLateness { workers }, peer, workers),
-        ..RUNS
-    },
-    Row {
-        name: "interval_tick",
-        unit: "ns/tick",
-        floor: Some(1.2),
-        about: "ticks of an interval that are due already",
-        enter: |peer, workers| enter(IntervalTick, peer, workers),
-        ..RUNS
-    },
-    Row {
-        name: "timer_cancel_cross",
-        unit: "ns/timer",
-        floor: Some(2.0),
-        about: "timers that one worker sets and another cancels",
-        least_workers: 2,
-        enter: |peer, workers| enter(TimerCancelCross, peer, workers),
-        ..RUNS
-    },
-    Row {
-        name: "fanout_cpu",
-        unit: "items/s",
-        better: Better::Higher,
-        about: "4,096 pieces of computation, a task each, over all workers",
-        peers: &["filch", "tokio", "smol", "rayon"],
-        enter: enter_with_rayon,
-        ..RUNS
-    },
-    Row {
-        name: "generator_next",
-        unit: "ns/value",
-        about: "count to 100,000, by a generator and by a plain iterator",
-        peers: generator_next::PEERS,
-        enter: generator_next::enter,
-        ..RUNS
-    },
-];
 
 pub(crate) fn find(name: &str) -> Option<&'static Row> {
-    ROWS.iter().find(|row| row.name == name)
+    all().find(|row| row.name == name)
 }
 
 #[cfg(test)]
@@ -419,11 +118,8 @@ mod tests {
 
     #[test]
     fn each_name_stands_for_one_row() {
-        for row in ROWS {
-            assert_eq!(
-                ROWS.iter().filter(|other| other.name == row.name).count(),
-                1
-            );
+        for row in all() {
+            assert_eq!(all().filter(|other| other.name == row.name).count(), 1);
             // A generator has no peer among the runtimes.
             let peer = if row.name == "generator_next" {
                 "iterator"

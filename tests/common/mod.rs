@@ -263,10 +263,11 @@ pub(crate) fn block_workers(rt: &Runtime, workers: usize) -> Gate {
 }
 
 /// Counts drops.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Drops(Arc<AtomicUsize>);
 
 /// Is counted when it is dropped.
+#[derive(Debug)]
 pub(crate) struct Counted(Drops);
 
 impl Drops {

@@ -1,26 +1,38 @@
-//! Locks and signals between tasks.
+//! Channels, locks and signals between tasks.
 //!
 //! What waits is a node in the future that waits (`waiters`); the primitives differ in what they count.
 
 mod barrier;
 mod blocking;
+pub mod broadcast;
+mod cancellation;
 mod cell;
 #[cfg(all(test, filch_loom))]
 mod model;
+pub mod mpmc;
+pub mod mpsc;
 mod mutex;
 mod notify;
 mod once_cell;
 mod once_value;
+pub mod oneshot;
 mod permits;
 mod raw_mutex;
 mod rwlock;
 mod semaphore;
 mod set_once;
-#[allow(dead_code)] // What only channels use.
+mod signal;
 mod waiters;
+pub mod watch;
 mod watch_dog;
 
+use crate::budget::{has_budget_remaining, spend};
+
 pub use self::barrier::{Barrier, BarrierWaitResult};
+pub use self::cancellation::{
+    CancellationToken, DropGuard, DropGuardRef, WaitForCancellationFuture,
+    WaitForCancellationFutureOwned,
+};
 pub use self::mutex::{
     MappedMutexGuard, Mutex, MutexGuard, OwnedMappedMutexGuard, OwnedMutexGuard, TryLockError,
 };
@@ -50,4 +62,18 @@ pub struct Statistics {
     pub waiters: usize,
     /// How many waited at the same time at most, ever.
     pub most_waiters: usize,
+}
+
+/// Tries once, with a unit of the budget: None if it must wait, or if the budget is used up. What comes next waits as it
+/// should. Most often there is nothing to wait for, and a waiter that is never made costs nothing.
+#[inline]
+async fn at_once<R>(look: impl FnOnce() -> Option<R>) -> Option<R> {
+    if !has_budget_remaining() {
+        return None;
+    }
+    let found = look();
+    if found.is_some() {
+        spend();
+    }
+    found
 }

@@ -64,7 +64,7 @@ thread_local! {
 
 /// Moves `value` to memory of its own.
 #[inline]
-pub(super) fn place<T>(value: T) -> NonNull<T> {
+pub(crate) fn place<T>(value: T) -> NonNull<T> {
     let memory = take(Layout::new::<T>()).cast::<T>();
     // SAFETY: `take` gives unused memory of this layout.
     unsafe { memory.write(value) };
@@ -76,7 +76,7 @@ pub(super) fn place<T>(value: T) -> NonNull<T> {
 /// # Safety
 /// The value came from [`place`], and this is the last use of it.
 #[inline]
-pub(super) unsafe fn clear<T>(value: NonNull<T>) {
+pub(crate) unsafe fn clear<T>(value: NonNull<T>) {
     /// Takes the memory back even if the value's drop panics.
     struct Memory(NonNull<u8>, Layout);
 

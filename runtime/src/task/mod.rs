@@ -8,7 +8,7 @@ mod cell;
 pub(crate) mod current;
 mod handles;
 mod late;
-mod memory;
+pub(crate) mod memory;
 #[cfg(all(test, filch_loom))]
 mod model;
 mod poll;
@@ -18,3 +18,4 @@ mod waker;
 
 pub use handles::AbortHandle;
 pub(crate) use handles::{Joiner, Spawned, Task, new, new_local};
+pub(crate) use waker::clone_of_task;

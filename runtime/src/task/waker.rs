@@ -11,6 +11,12 @@ use crate::job::Job;
 
 static VTABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake_by_ref, drop_waker);
 
+/// A clone of a task's own waker; None if it is any other, whose clone may run anybody's code.
+#[inline]
+pub(crate) fn clone_of_task(waker: &Waker) -> Option<Waker> {
+    std::ptr::eq(waker.vtable(), &VTABLE).then(|| waker.clone())
+}
+
 /// A waker without a reference of its own, for the time of one poll.
 pub(super) struct Borrowed(ManuallyDrop<Waker>);
 

@@ -1,0 +1,471 @@
+//! Messages from many tasks to many, each message to each receiver.
+//!
+//! A receiver sees what is sent from its making on. The channel keeps the last messages, as many as its capacity; a
+//! receiver that is further behind has lost some, is told how many, and goes on with the oldest that is there. Sending
+//! never waits.
+//!
+//! # Source
+//! `tokio::sync::broadcast`.
+//!
+//! # Examples
+//! ```
+//! use filch::sync::broadcast;
+//!
+//! # filch::block_on(async {
+//! let (tx, mut rx) = broadcast::channel(16);
+//! let mut other = tx.subscribe();
+//! tx.send(10).unwrap();
+//! assert_eq!(rx.recv().await, Ok(10));
+//! assert_eq!(other.recv().await, Ok(10));
+//! # });
+//! ```
+
+pub mod error;
+mod ring;
+mod weak;
+
+use std::fmt;
+use std::sync::Arc;
+
+use self::error::{RecvError, SendError, TryRecvError};
+use self::ring::{Recv, Ring};
+pub use self::weak::WeakSender;
+use super::blocking::block_on;
+use super::{Statistics, at_once};
+use crate::sync_prim::Ordering;
+
+/// Sends messages to all receivers: [`channel`].
+///
+/// # Source
+/// `tokio::sync::broadcast::Sender`.
+pub struct Sender<T> {
+    ring: Arc<Ring<T>>,
+}
+
+/// Receives each message that is sent from its making on: [`channel`], [`Sender::subscribe`].
+///
+/// # Source
+/// `tokio::sync::broadcast::Receiver`.
+pub struct Receiver<T> {
+    ring: Arc<Ring<T>>,
+    /// The number of the message to receive next.
+    next: u64,
+}
+
+/// A channel that keeps the last messages for slow receivers: as many as `capacity`, or a few more (the next power of
+/// two).
+///
+/// # Panics
+/// If `capacity` is 0, or more than `usize::MAX / 2`.
+///
+/// # Source
+/// `tokio::sync::broadcast::channel`.
+///
+/// # Examples
+/// ```
+/// use filch::sync::broadcast::{self, error::RecvError};
+///
+/// # filch::block_on(async {
+/// let (tx, mut rx) = broadcast::channel(2);
+/// for n in 1..=3 {
+///     tx.send(n).unwrap();
+/// }
+/// assert_eq!(rx.recv().await, Err(RecvError::Lagged(1)));
+/// assert_eq!(rx.recv().await, Ok(2));
+/// assert_eq!(rx.recv().await, Ok(3));
+/// # });
+/// ```
+#[track_caller]
+pub fn channel<T: Clone>(capacity: usize) -> (Sender<T>, Receiver<T>) {
+    let ring = ring(capacity, 1);
+    let tx = Sender { ring: ring.clone() };
+    (tx, Receiver { ring, next: 0 })
+}
+
+#[track_caller]
+fn ring<T>(capacity: usize, receivers: usize) -> Arc<Ring<T>> {
+    assert!(capacity > 0, "broadcast channel capacity cannot be zero");
+    assert!(
+        capacity <= usize::MAX >> 1,
+        "broadcast channel capacity exceeded `usize::MAX / 2`"
+    );
+    Ring::new(capacity, receivers)
+}
+
+impl<T> Sender<T> {
+    /// A sender without a receiver so far; see [`channel`].
+    ///
+    /// # Panics
+    /// As [`channel`].
+    ///
+    /// # Source
+    /// `tokio::sync::broadcast::Sender::new`.
+    ///
+    /// # Examples
+    /// ```
+    /// let tx = filch::sync::broadcast::Sender::<u32>::new(4);
+    /// assert!(tx.send(1).is_err());
+    /// let _rx = tx.subscribe();
+    /// assert_eq!(tx.send(2).unwrap(), 1);
+    /// ```
+    #[track_caller]
+    pub fn new(capacity: usize) -> Self {
+        Sender {
+            ring: ring(capacity, 0),
+        }
+    }
+
+    /// Sends a message to all receivers there are; the answer is how many. Never waits.
+    ///
+    /// That it was sent does not say that anybody will see it.
+    ///
+    /// # Errors
+    /// [`SendError`] with the message if there is no receiver. There may be one later: [`subscribe`](Self::subscribe).
+    ///
+    /// # Source
+    /// `tokio::sync::broadcast::Sender::send`.
+    ///
+    /// # Examples
+    /// ```
+    /// let (tx, rx) = filch::sync::broadcast::channel(4);
+    /// assert_eq!(tx.send("a").unwrap(), 1);
+    /// drop(rx);
+    /// assert_eq!(tx.send("b").unwrap_err().0, "b");
+    /// ```
+    pub fn send(&self, value: T) -> Result<usize, SendError<T>> {
+        self.ring.send(value).map_err(SendError)
+    }
+
+    /// A receiver for what is sent from now on.
+    ///
+    /// # Source
+    /// `tokio::sync::broadcast::Sender::subscribe`.
+    ///
+    /// # Examples
+    /// ```
+    /// let (tx, _rx) = filch::sync::broadcast::channel(4);
+    /// tx.send(1).unwrap();
+    /// let mut late = tx.subscribe();
+    /// tx.send(2).unwrap();
+    /// assert_eq!(late.try_recv(), Ok(2));
+    /// ```
+    #[track_caller]
+    pub fn subscribe(&self) -> Receiver<T> {
+        Receiver::new(&self.ring)
+    }
+
+    /// A sender that does not keep the channel open.
+    ///
+    /// # Source
+    /// `tokio::sync::broadcast::Sender::downgrade`.
+    ///
+    /// # Examples
+    /// ```
+    /// let (tx, _rx) = filch::sync::broadcast::channel::<u32>(4);
+    /// let weak = tx.downgrade();
+    /// assert!(weak.upgrade().is_some());
+    /// drop(tx);
+    /// assert!(weak.upgrade().is_none());
+    /// ```
+    #[must_use = "the sender itself stays as it is"]
+    pub fn downgrade(&self) -> WeakSender<T> {
+        self.ring.weak.fetch_add(1, Ordering::Relaxed);
+        WeakSender {
+            ring: self.ring.clone(),
+        }
+    }
+
+    /// How many messages are kept that some receiver has not seen.
+    ///
+    /// # Source
+    /// `tokio::sync::broadcast::Sender::len`.
+    ///
+    /// # Examples
+    /// ```
+    /// let (tx, mut rx) = filch::sync::broadcast::channel(4);
+    /// tx.send(1).unwrap();
+    /// tx.send(2).unwrap();
+    /// rx.try_recv().unwrap();
+    /// assert_eq!(tx.len(), 1);
+    /// ```
+    pub fn len(&self) -> usize {
+        self.ring.len()
+    }
+
+    /// True if every receiver has seen every message that is kept.
+    ///
+    /// # Source
+    /// `tokio::sync::broadcast::Sender::is_empty`.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many receivers there are.
+    ///
+    /// # Source
+    /// `tokio::sync::broadcast::Sender::receiver_count`.
+    ///
+    /// # Examples
+    /// ```
+    /// let (tx, rx) = filch::sync::broadcast::channel::<u32>(4);
+    /// let _other = rx.resubscribe();
+    /// assert_eq!(tx.receiver_count(), 2);
+    /// ```
+    pub fn receiver_count(&self) -> usize {
+        self.ring.receivers()
+    }
+
+    /// True if both send to the same channel.
+    ///
+    /// # Source
+    /// `tokio::sync::broadcast::Sender::same_channel`.
+    pub fn same_channel(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.ring, &other.ring)
+    }
+
+    /// Waits until there is no receiver.
+    ///
+    /// # Cancel safety
+    /// Safe: there is nothing to lose.
+    ///
+    /// # Source
+    /// `tokio::sync::broadcast::Sender::closed`.
+    ///
+    /// # Examples
+    /// ```
+    /// # filch::block_on(async {
+    /// let (tx, rx) = filch::sync::broadcast::channel::<u32>(4);
+    /// filch::spawn(async move { drop(rx) });
+    /// tx.closed().await;
+    /// # });
+    /// ```
+    pub async fn closed(&self) {
+        // One may have come and gone while nobody looked, or come again.
+        while !self.ring.deserted.is_raised() {
+            self.ring.deserted.wait().await;
+        }
+    }
+
+    /// How many senders there are.
+    ///
+    /// # Source
+    /// `tokio::sync::broadcast::Sender::strong_count`.
+    pub fn strong_count(&self) -> usize {
+        self.ring.senders.load(Ordering::Relaxed)
+    }
+
+    /// How many weak senders there are.
+    ///
+    /// # Source
+    /// `tokio::sync::broadcast::Sender::weak_count`.
+    pub fn weak_count(&self) -> usize {
+        self.ring.weak.load(Ordering::Relaxed)
+    }
+
+    /// How many receivers wait for a message.
+    ///
+    /// # Examples
+    /// ```
+    /// let tx = filch::sync::broadcast::Sender::<u32>::new(4);
+    /// assert_eq!(tx.statistics().waiters, 0);
+    /// ```
+    pub fn statistics(&self) -> Statistics {
+        self.ring.statistics()
+    }
+}
+
+impl<T> Clone for Sender<T> {
+    fn clone(&self) -> Self {
+        self.ring.senders.fetch_add(1, Ordering::Relaxed);
+        Sender {
+            ring: self.ring.clone(),
+        }
+    }
+}
+
+impl<T> Drop for Sender<T> {
+    fn drop(&mut self) {
+        // Ordering: Relaxed: the messages of all senders are behind the tail's lock.
+        if self.ring.senders.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.ring.close();
+        }
+    }
+}
+
+impl<T> Receiver<T> {
+    #[track_caller]
+    fn new(ring: &Arc<Ring<T>>) -> Receiver<T> {
+        Receiver {
+            ring: ring.clone(),
+            next: ring.enter(),
+        }
+    }
+
+    /// How many messages this receiver is behind, those that were overwritten counted.
+    ///
+    /// # Source
+    /// `tokio::sync::broadcast::Receiver::len`.
+    ///
+    /// # Examples
+    /// ```
+    /// let (tx, rx) = filch::sync::broadcast::channel(4);
+    /// tx.send(1).unwrap();
+    /// assert_eq!((rx.len(), rx.is_empty()), (1, false));
+    /// ```
+    pub fn len(&self) -> usize {
+        self.ring.behind(self.next)
+    }
+
+    /// True if there is nothing to receive now.
+    ///
+    /// # Source
+    /// `tokio::sync::broadcast::Receiver::is_empty`.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// True if every sender is gone. Messages may be left.
+    ///
+    /// # Source
+    /// `tokio::sync::broadcast::Receiver::is_closed`.
+    pub fn is_closed(&self) -> bool {
+        self.sender_strong_count() == 0
+    }
+
+    /// True if both receive from the same channel.
+    ///
+    /// # Source
+    /// `tokio::sync::broadcast::Receiver::same_channel`.
+    pub fn same_channel(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.ring, &other.ring)
+    }
+
+    /// How many senders there are.
+    ///
+    /// # Source
+    /// `tokio::sync::broadcast::Receiver::sender_strong_count`.
+    pub fn sender_strong_count(&self) -> usize {
+        self.ring.senders.load(Ordering::Relaxed)
+    }
+
+    /// How many weak senders there are.
+    ///
+    /// # Source
+    /// `tokio::sync::broadcast::Receiver::sender_weak_count`.
+    pub fn sender_weak_count(&self) -> usize {
+        self.ring.weak.load(Ordering::Relaxed)
+    }
+}
+
+impl<T: Clone> Receiver<T> {
+    /// Another receiver, for what is sent from now on; what this one has not received it does not see.
+    ///
+    /// # Source
+    /// `tokio::sync::broadcast::Receiver::resubscribe`.
+    ///
+    /// # Examples
+    /// ```
+    /// let (tx, rx) = filch::sync::broadcast::channel(4);
+    /// tx.send(1).unwrap();
+    /// let mut other = rx.resubscribe();
+    /// tx.send(2).unwrap();
+    /// assert_eq!(other.try_recv(), Ok(2));
+    /// ```
+    #[track_caller]
+    pub fn resubscribe(&self) -> Self {
+        Receiver::new(&self.ring)
+    }
+
+    /// Waits for the next message.
+    ///
+    /// # Errors
+    /// [`RecvError::Lagged`]: messages were lost, call again for the oldest that is there. [`RecvError::Closed`]: every
+    /// sender is gone, and everything was received.
+    ///
+    /// # Cancel safety
+    /// Safe: a `recv` that is dropped before it is done has received nothing.
+    ///
+    /// # Source
+    /// `tokio::sync::broadcast::Receiver::recv`.
+    ///
+    /// # Examples
+    /// ```
+    /// use filch::sync::broadcast::{self, error::RecvError};
+    ///
+    /// # filch::block_on(async {
+    /// let (tx, mut rx) = broadcast::channel(4);
+    /// tx.send(1).unwrap();
+    /// drop(tx);
+    /// assert_eq!(rx.recv().await, Ok(1));
+    /// assert_eq!(rx.recv().await, Err(RecvError::Closed));
+    /// # });
+    /// ```
+    pub async fn recv(&mut self) -> Result<T, RecvError> {
+        match at_once(|| self.ring.find(&mut self.next)).await {
+            Some(found) => found,
+            None => Recv::new(&self.ring, &mut self.next).await,
+        }
+    }
+
+    /// The next message, if there is one now. Never waits.
+    ///
+    /// # Errors
+    /// [`TryRecvError::Empty`]: none now. The others as for [`recv`](Self::recv).
+    ///
+    /// # Source
+    /// `tokio::sync::broadcast::Receiver::try_recv`.
+    ///
+    /// # Examples
+    /// ```
+    /// use filch::sync::broadcast::{self, error::TryRecvError};
+    ///
+    /// let (tx, mut rx) = broadcast::channel(4);
+    /// assert_eq!(rx.try_recv(), Err(TryRecvError::Empty));
+    /// tx.send(1).unwrap();
+    /// assert_eq!(rx.try_recv(), Ok(1));
+    /// ```
+    pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
+        self.ring.try_recv(&mut self.next)
+    }
+
+    /// As [`recv`](Self::recv), blocking the thread.
+    ///
+    /// # Errors
+    /// As [`recv`](Self::recv).
+    ///
+    /// # Panics
+    /// If the thread drives a runtime: await instead.
+    ///
+    /// # Source
+    /// `tokio::sync::broadcast::Receiver::blocking_recv`.
+    ///
+    /// # Examples
+    /// ```
+    /// let (tx, mut rx) = filch::sync::broadcast::channel(4);
+    /// let thread = std::thread::spawn(move || rx.blocking_recv());
+    /// tx.send(1).unwrap();
+    /// assert_eq!(thread.join().unwrap(), Ok(1));
+    /// ```
+    #[track_caller]
+    pub fn blocking_recv(&mut self) -> Result<T, RecvError> {
+        block_on(self.recv())
+    }
+}
+
+impl<T> Drop for Receiver<T> {
+    fn drop(&mut self) {
+        self.ring.leave(self.next);
+    }
+}
+
+impl<T> fmt::Debug for Sender<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("broadcast::Sender")
+    }
+}
+
+impl<T> fmt::Debug for Receiver<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("broadcast::Receiver")
+    }
+}

@@ -1,0 +1,151 @@
+//! The end that receives.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::chan::Chan;
+use super::error::TryRecvError;
+use crate::sync::Statistics;
+use crate::sync::at_once;
+use crate::sync::blocking::block_on;
+use crate::sync_prim::Ordering;
+
+/// Receives messages: [`channel`](super::channel). Of several, each message goes to one.
+pub struct Receiver<T> {
+    chan: Arc<Chan<T>>,
+}
+
+impl<T> Receiver<T> {
+    pub(super) fn first(chan: Arc<Chan<T>>) -> Receiver<T> {
+        Receiver { chan }
+    }
+
+    /// Waits for the next message. None once the channel is closed, or every sender gone, and everything was received.
+    ///
+    /// # Cancel safety
+    /// Safe: a `recv` that is dropped before it is done has received nothing.
+    ///
+    /// # Examples
+    /// ```
+    /// # filch::block_on(async {
+    /// let (tx, rx) = filch::sync::mpmc::channel(1);
+    /// filch::spawn(async move { tx.send(1).await });
+    /// assert_eq!(rx.recv().await, Some(1));
+    /// assert_eq!(rx.recv().await, None);
+    /// # });
+    /// ```
+    pub async fn recv(&self) -> Option<T> {
+        match at_once(|| self.chan.try_recv().ok()).await {
+            Some(message) => Some(message),
+            None => self.chan.recv().await,
+        }
+    }
+
+    /// The next message, if there is one now. Never waits.
+    ///
+    /// # Errors
+    /// [`TryRecvError::Empty`]: none now. [`TryRecvError::Disconnected`]: none, and there will be none.
+    ///
+    /// # Examples
+    /// ```
+    /// use filch::sync::mpmc::{self, error::TryRecvError};
+    ///
+    /// let (tx, rx) = mpmc::channel(1);
+    /// tx.try_send(1).unwrap();
+    /// assert_eq!(rx.try_recv(), Ok(1));
+    /// assert_eq!(rx.try_recv(), Err(TryRecvError::Empty));
+    /// ```
+    pub fn try_recv(&self) -> Result<T, TryRecvError> {
+        self.chan.try_recv()
+    }
+
+    /// As [`recv`](Self::recv), blocking the thread.
+    ///
+    /// # Panics
+    /// If the thread drives a runtime: await instead.
+    ///
+    /// # Examples
+    /// ```
+    /// let (tx, rx) = filch::sync::mpmc::channel(1);
+    /// let thread = std::thread::spawn(move || rx.blocking_recv());
+    /// tx.try_send(1).unwrap();
+    /// assert_eq!(thread.join().unwrap(), Some(1));
+    /// ```
+    #[track_caller]
+    pub fn blocking_recv(&self) -> Option<T> {
+        block_on(self.recv())
+    }
+
+    /// Lets nobody send any more; what was sent is still received. False if the channel was closed before.
+    pub fn close(&self) -> bool {
+        self.chan.close()
+    }
+
+    /// True if nothing more can be sent. Messages may be waiting.
+    pub fn is_closed(&self) -> bool {
+        self.chan.is_closed()
+    }
+
+    /// How many messages are waiting.
+    pub fn len(&self) -> usize {
+        self.chan.len()
+    }
+
+    /// True if no message is waiting.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many messages the channel has room for; None: no bound.
+    pub fn capacity(&self) -> Option<usize> {
+        self.chan.bound
+    }
+
+    /// How many senders there are.
+    pub fn sender_count(&self) -> usize {
+        self.chan.senders.load(Ordering::Relaxed)
+    }
+
+    /// How many receivers there are.
+    pub fn receiver_count(&self) -> usize {
+        self.chan.receivers.load(Ordering::Relaxed)
+    }
+
+    /// True if both receive from the same channel.
+    pub fn same_channel(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.chan, &other.chan)
+    }
+
+    /// How many receivers wait for a message.
+    pub fn statistics(&self) -> Statistics {
+        self.chan.statistics().1
+    }
+}
+
+impl<T> Clone for Receiver<T> {
+    fn clone(&self) -> Self {
+        // Ordering: Relaxed: this receiver keeps the count above 0.
+        self.chan.receivers.fetch_add(1, Ordering::Relaxed);
+        Receiver {
+            chan: self.chan.clone(),
+        }
+    }
+}
+
+impl<T> Drop for Receiver<T> {
+    fn drop(&mut self) {
+        // Ordering: Relaxed: what is left is behind the queue's lock.
+        if self.chan.receivers.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.chan.desert();
+        }
+    }
+}
+
+impl<T> fmt::Debug for Receiver<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Receiver")
+            .field("len", &self.len())
+            .field("capacity", &self.capacity())
+            .finish()
+    }
+}

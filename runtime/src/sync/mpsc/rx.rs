@@ -1,0 +1,202 @@
+//! The receiver's end: it takes the whole queue at once, and hands the messages out without the lock.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker, ready};
+
+use parking_lot::Mutex;
+
+use super::chan::Chan;
+use super::error::TryRecvError;
+use crate::budget::{poll_left, spend};
+use crate::job::quietly;
+use crate::sync::waiters::Wakes;
+use crate::sync_prim::keep;
+use crate::task::clone_of_task;
+
+/// The room that an empty queue may keep. Unit: messages. Less: a channel that is busy asks the allocator now and then;
+/// more: what one burst needed stays with the channel. A queue with more room than this and eight times what came last
+/// gives it back.
+const ROOM: usize = 1024;
+
+pub(super) struct Rx<T> {
+    pub(super) chan: Arc<Chan<T>>,
+    /// What was taken from the queue. The lock is never waited for: it makes `&Rx` give lengths to several threads.
+    batch: Mutex<VecDeque<T>>,
+}
+
+enum Refill<'a, T> {
+    /// The first of a new batch.
+    Message(T),
+    /// There are none, and there will be none.
+    End,
+    /// None yet; the lock is held still.
+    Empty(super::chan::Now<'a, T>),
+}
+
+// As `Chan`.
+impl<T> std::panic::UnwindSafe for Rx<T> {}
+impl<T> std::panic::RefUnwindSafe for Rx<T> {}
+
+impl<T> Rx<T> {
+    pub(super) fn new(chan: Arc<Chan<T>>) -> Rx<T> {
+        Rx {
+            chan,
+            batch: Mutex::new(VecDeque::new()),
+        }
+    }
+
+    /// Takes the whole queue.
+    #[inline]
+    fn refill<'a>(chan: &'a Chan<T>, batch: &mut VecDeque<T>, wakes: &mut Wakes) -> Refill<'a, T> {
+        let mut now = chan.list.lock();
+        // Before the permit is given back: a sender that it serves sends behind.
+        let first = now.queue.pop_front();
+        if let Some(first) = first {
+            let spare = std::mem::replace(batch, std::mem::take(&mut now.queue));
+            let large = spare.capacity() > ROOM.max(batch.len() * 8);
+            let gone = if large {
+                Some(spare)
+            } else {
+                now.queue = spare;
+                None
+            };
+            if chan.is_bounded() {
+                now.permits += 1;
+                if !now.is_empty() {
+                    now = chan.settle(now, wakes);
+                }
+            }
+            drop(now);
+            drop(gone);
+            return Refill::Message(first);
+        }
+        if now.silent || chan.is_idle(&now) {
+            return Refill::End;
+        }
+        if !now.is_empty() {
+            now = chan.settle(now, wakes);
+        }
+        Refill::Empty(now)
+    }
+
+    #[inline]
+    pub(super) fn poll_recv(&mut self, context: &mut Context<'_>) -> Poll<Option<T>> {
+        ready!(poll_left(context));
+        let batch = self.batch.get_mut();
+        if let Some(message) = batch.pop_front() {
+            self.chan.free(1);
+            spend();
+            return Poll::Ready(Some(message));
+        }
+        let mut wakes = Wakes::new();
+        let mut other = None;
+        loop {
+            let mut now = match Self::refill(&self.chan, batch, &mut wakes) {
+                Refill::Message(message) => {
+                    spend();
+                    return Poll::Ready(Some(message));
+                }
+                Refill::End => {
+                    spend();
+                    return Poll::Ready(None);
+                }
+                Refill::Empty(now) => now,
+            };
+            let waker = context.waker();
+            let known = now.receiver.as_ref();
+            if known.is_some_and(|known| known.will_wake(waker)) {
+                return Poll::Pending;
+            }
+            // Any other's clone is anybody's code: not under the lock.
+            if let Some(waker) = other.take().or_else(|| clone_of_task(waker)) {
+                let old: Option<Waker> = now.receiver.replace(waker);
+                drop(now);
+                if old.is_some() {
+                    quietly(|| drop(old));
+                }
+                return Poll::Pending;
+            }
+            drop(now);
+            other = Some(waker.clone());
+            if !keep("mpsc_look_again") {
+                self.chan.list.lock().receiver = other;
+                return Poll::Pending;
+            }
+        }
+    }
+
+    pub(super) fn try_recv(&mut self) -> Result<T, TryRecvError> {
+        let batch = self.batch.get_mut();
+        if let Some(message) = batch.pop_front() {
+            self.chan.free(1);
+            return Ok(message);
+        }
+        let mut wakes = Wakes::new();
+        match Self::refill(&self.chan, batch, &mut wakes) {
+            Refill::Message(message) => Ok(message),
+            Refill::End => Err(TryRecvError::Disconnected),
+            Refill::Empty(_) => Err(TryRecvError::Empty),
+        }
+    }
+
+    pub(super) fn poll_recv_many(
+        &mut self,
+        context: &mut Context<'_>,
+        buffer: &mut Vec<T>,
+        limit: usize,
+    ) -> Poll<usize> {
+        if limit == 0 {
+            return Poll::Ready(0);
+        }
+        // One unit of the budget, and the wait, are a single message's.
+        let Some(first) = ready!(self.poll_recv(context)) else {
+            return Poll::Ready(0);
+        };
+        buffer.push(first);
+        let mut received = 1;
+        while received < limit {
+            let batch = self.batch.get_mut();
+            if batch.is_empty() {
+                match self.try_recv() {
+                    Ok(message) => buffer.push(message),
+                    Err(_) => break,
+                }
+                received += 1;
+                continue;
+            }
+            let more = batch.len().min(limit - received);
+            buffer.extend(batch.drain(..more));
+            self.chan.free(more);
+            received += more;
+        }
+        Poll::Ready(received)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.batch.lock().len() + self.chan.list.lock().queue.len()
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.chan.is_closed() || self.chan.strong_count() == 0
+    }
+}
+
+impl<T> Drop for Rx<T> {
+    fn drop(&mut self) {
+        self.chan.close();
+        let mut now = self.chan.list.lock();
+        now.gone = true;
+        let queue = std::mem::take(&mut now.queue);
+        let batch = std::mem::take(self.batch.get_mut());
+        if self.chan.is_bounded() {
+            now.permits += queue.len() + batch.len();
+        }
+        let receiver = now.receiver.take();
+        drop(now);
+        quietly(|| drop(receiver));
+        // Anybody's code. If one drop panics, the other messages are dropped all the same.
+        let _queue = queue;
+        drop(batch);
+    }
+}
