@@ -8,20 +8,24 @@
 //! | RX_WAKER  | the receiver                 | its waker is there, to be woken at COMPLETE                      |
 //! | TX_WAKER  | the sender                   | its waker is there, to be woken at CLOSED                        |
 //! | TX_GONE, RX_GONE | each its own, last    | that end uses the memory no more: the second frees it            |
+//! | above     | an end that changes its waker | a count of such changes                                          |
 //!
 //! COMPLETE and CLOSED exclude each other: one step of one word decides who comes first, and that step takes both
 //! wakers, clearing their bits. So a waker belongs to its end while its bit is 0, and from the deciding step on to who
 //! made it. An end changes its waker only after it has cleared the bit, and sets the bit only while nothing is decided.
-//! Without a waker, COMPLETE and TX_GONE are one step, so that the receiver frees the memory without another.
+//!
+//! COMPLETE and TX_GONE are one step unless the sender has a waker of its own there, so that the receiver frees the memory
+//! without another. The receiver's waker is copied before that step, and is the sender's if it succeeds: had the waker
+//! been changed meanwhile, so had the count.
 //! Models: `oneshot::cell::model::a_value_arrives`, `oneshot::cell::model::a_value_that_is_not_wanted_comes_back`,
 //! `oneshot::cell::model::the_sender_is_told_of_the_end`, `oneshot::cell::model::a_waker_is_changed_while_the_value_comes`.
 
 use std::mem::{ManuallyDrop, MaybeUninit};
 use std::ptr::NonNull;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, RawWakerVTable, Waker};
 
 use crate::job::quietly;
-use crate::sync_prim::{AtomicUsize, Ordering, UnsafeCell, ordering};
+use crate::sync_prim::{AtomicPtr, AtomicUsize, Ordering, UnsafeCell, keep, ordering};
 use crate::task::memory::{clear, place};
 
 const COMPLETE: usize = 1;
@@ -31,6 +35,9 @@ const RX_WAKER: usize = 1 << 3;
 const TX_WAKER: usize = 1 << 4;
 const TX_GONE: usize = 1 << 5;
 const RX_GONE: usize = 1 << 6;
+/// The unit of the count of changes. 25 bits and more are left for it: the other end would have to stand still between two of
+/// its steps while the waker is changed so often.
+const CHANGED: usize = 1 << 7;
 const DECIDED: usize = COMPLETE | CLOSED;
 const WAKERS: usize = RX_WAKER | TX_WAKER;
 
@@ -41,7 +48,14 @@ struct Cell<T> {
     tx_waker: Slot,
 }
 
-struct Slot(UnsafeCell<MaybeUninit<Waker>>);
+/// A waker in two words, which may be looked at while they change.
+struct Slot {
+    data: AtomicPtr<()>,
+    vtable: AtomicPtr<RawWakerVTable>,
+}
+
+/// A copy of a slot's words: a waker once it is known to be the caller's.
+struct Copied(*const (), *const RawWakerVTable);
 
 /// The sender's end. Dropped, it completes without a value.
 pub(super) struct Tx<T>(NonNull<Cell<T>>);
@@ -64,39 +78,62 @@ pub(super) fn pair<T>() -> (Tx<T>, Rx<T>) {
     let cell = place(Cell {
         word: AtomicUsize::new(0),
         value: UnsafeCell::new(MaybeUninit::uninit()),
-        rx_waker: Slot(UnsafeCell::new(MaybeUninit::uninit())),
-        tx_waker: Slot(UnsafeCell::new(MaybeUninit::uninit())),
+        rx_waker: Slot::empty(),
+        tx_waker: Slot::empty(),
     });
     (Tx(cell), Rx(cell))
 }
 
+// The words' orderings are Relaxed: what orders them is the bit.
 impl Slot {
-    /// # Safety
-    /// The bit is 0, and the caller is the slot's end.
     #[inline]
-    unsafe fn put(&self, waker: Waker) {
-        self.0
-            // SAFETY: nobody else uses a slot whose bit is 0; an old waker was moved out.
-            .with_mut(|slot| unsafe { slot.cast::<Waker>().write(waker) });
+    fn empty() -> Slot {
+        Slot {
+            data: AtomicPtr::new(std::ptr::null_mut()),
+            vtable: AtomicPtr::new(std::ptr::null_mut()),
+        }
+    }
+
+    /// Only while the bit is 0, by the slot's end.
+    #[inline]
+    fn put(&self, waker: Waker) {
+        let waker = ManuallyDrop::new(waker);
+        self.data.store(waker.data().cast_mut(), Ordering::Relaxed);
+        let vtable: *const RawWakerVTable = waker.vtable();
+        self.vtable.store(vtable.cast_mut(), Ordering::Relaxed);
+    }
+
+    #[inline]
+    fn copy(&self) -> Copied {
+        Copied(
+            self.data.load(Ordering::Relaxed),
+            self.vtable.load(Ordering::Relaxed),
+        )
     }
 
     /// # Safety
     /// There is a waker, and the caller's step cleared its bit, or kept it from being set: nobody else takes it.
     #[inline]
     unsafe fn take(&self) -> Waker {
-        self.0
-            // SAFETY: written by `put`, before the bit was set; moved out once, by the caller's promise.
-            .with(|slot| unsafe { (*slot).assume_init_read() })
+        // SAFETY: whole, since nobody puts another; and the caller's.
+        unsafe { self.copy().into_waker() }
     }
 
-    /// # Safety
-    /// The caller is the slot's end, and has set the bit.
+    /// True if it is the same as the waker in the slot, whose end asks.
     #[inline]
-    unsafe fn wakes(&self, waker: &Waker) -> bool {
-        // SAFETY: only the caller writes it, so it is whole. The other end may be taking it: that reads it, too, and what
-        // `will_wake` compares are two addresses, whatever has become of the task behind them.
-        self.0
-            .with(|slot| unsafe { (*slot).assume_init_ref() }.will_wake(waker))
+    fn wakes(&self, waker: &Waker) -> bool {
+        let Copied(data, vtable) = self.copy();
+        data == waker.data() && std::ptr::eq(vtable, waker.vtable())
+    }
+}
+
+impl Copied {
+    /// # Safety
+    /// Both words are of one waker, which is the caller's.
+    #[inline]
+    unsafe fn into_waker(self) -> Waker {
+        // SAFETY: `put` took the words from a waker and forgot it; a vtable is a `'static` reference.
+        unsafe { Waker::new(self.0, &*self.1) }
     }
 }
 
@@ -114,8 +151,7 @@ impl<T> Cell<T> {
     #[inline]
     unsafe fn wait(&self, slot: &Slot, bit: usize, mut now: usize, waker: &Waker) -> bool {
         if now & bit != 0 {
-            // SAFETY: the bit is set, by this end.
-            if unsafe { slot.wakes(waker) } {
+            if slot.wakes(waker) {
                 return true;
             }
             // Ordering: nothing is read or published by this step; on failure as in `now`.
@@ -124,15 +160,14 @@ impl<T> Cell<T> {
                 ordering("oneshot_changed", Ordering::Acquire),
             );
             while now & DECIDED == 0 {
-                match self
-                    .word
-                    .compare_exchange(now, now & !bit, relaxed, failure)
-                {
+                let changes = if keep("oneshot_counts") { CHANGED } else { 0 };
+                let cleared = (now & !bit).wrapping_add(changes);
+                match self.word.compare_exchange(now, cleared, relaxed, failure) {
                     Ok(_) => {
                         // SAFETY: it was there, and this step cleared its bit.
                         let old = unsafe { slot.take() };
                         quietly(|| drop(old));
-                        now &= !bit;
+                        now = cleared;
                         break;
                     }
                     Err(other) => now = other,
@@ -142,9 +177,7 @@ impl<T> Cell<T> {
         if now & DECIDED != 0 {
             return false;
         }
-        let waker = waker.clone();
-        // SAFETY: the bit is 0: it was, or this function cleared it.
-        unsafe { slot.put(waker) };
+        slot.put(waker.clone());
         loop {
             // Ordering: Release -> the deciding step, which takes the waker. Acquire on failure, as in `now`.
             match self.word.compare_exchange(
@@ -216,7 +249,7 @@ impl<T> Tx<T> {
     #[inline]
     fn finish(&self, value: Option<T>) -> Option<T> {
         let cell = self.cell();
-        let mut now = cell.word.load(Ordering::Relaxed);
+        let mut now = cell.now(ordering("oneshot_look", Ordering::Acquire));
         if now & CLOSED != 0 {
             // SAFETY: it is decided, so nothing here is the sender's.
             unsafe { leave(self.0, TX_GONE) };
@@ -230,17 +263,33 @@ impl<T> Tx<T> {
                 .with_mut(|slot| unsafe { slot.cast::<T>().write(value) });
         }
         loop {
-            // Both in one step if there is no waker to look after in between.
-            let gone = if now & WAKERS == 0 { TX_GONE } else { 0 };
-            // Ordering: Release -> the Acquire in `now` and `wait`: the value. Acquire <- the Release in `wait`: the wakers.
+            let receiver = cell.rx_waker.copy();
+            // The sender's last step, too, unless its own waker is there to be dropped.
+            let gone = if now & TX_WAKER == 0 { TX_GONE } else { 0 };
+            // Ordering: Release -> the Acquire in `now` and `wait`: the value, and that we are done with the memory. On
+            // failure as in `now`.
             match cell.word.compare_exchange(
                 now,
                 (now & !WAKERS) | spoken | gone,
-                ordering("oneshot_complete", Ordering::AcqRel),
-                Ordering::Relaxed,
+                ordering("oneshot_complete", Ordering::Release),
+                ordering("oneshot_look", Ordering::Acquire),
             ) {
-                Ok(_) if gone != 0 => return None,
-                Ok(_) => break,
+                Ok(_) => {
+                    if gone == 0 {
+                        // SAFETY: this step cleared the bit, which the sender itself had set.
+                        let own = unsafe { cell.tx_waker.take() };
+                        // SAFETY: the value and its waker are the receiver's or moved out.
+                        unsafe { leave(self.0, TX_GONE) };
+                        quietly(|| drop(own));
+                    }
+                    if now & RX_WAKER != 0 {
+                        // SAFETY: the step cleared the bit, and as it had not been changed since the load that saw it set, and
+                        // with it the waker, neither had the waker.
+                        let receiver = unsafe { receiver.into_waker() };
+                        quietly(|| receiver.wake());
+                    }
+                    return None;
+                }
                 Err(other) if other & CLOSED != 0 => {
                     let value = (spoken & VALUE != 0).then(|| {
                         let slot = |slot: *mut MaybeUninit<T>| {
@@ -256,19 +305,6 @@ impl<T> Tx<T> {
                 Err(other) => now = other,
             }
         }
-        // SAFETY: the step above was the deciding one.
-        let (receiver, sender) = unsafe { cell.take_wakers(now) };
-        // SAFETY: the value is the receiver's, and the wakers are moved out.
-        unsafe { leave(self.0, TX_GONE) };
-        quietly(|| {
-            if let Some(receiver) = receiver {
-                receiver.wake();
-            }
-        });
-        if sender.is_some() {
-            quietly(|| drop(sender));
-        }
-        None
     }
 
     #[inline]
