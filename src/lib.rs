@@ -28,6 +28,7 @@
 //! | test what takes hours | [`time::pause`] |
 //! | hand a value over later, with callbacks | [`Promise`] |
 //! | stop in the middle, yield a value, go on later | [`generator`] |
+//! | run callbacks and tasks one after another | [`EventLoop`], [`asyncio`] |
 //! | speak TCP | [`net`], with the traits of [`io`] |
 //! | watch a file descriptor of your own | [`io::Source`] |
 //!
@@ -40,7 +41,8 @@
 
 pub use filch_macros::{main, test};
 pub use filch_runtime::{
-    CallbackId, InvalidState, Promise, PromiseError, PromiseFuture, PromiseState, block_on, spawn,
+    CallbackId, EventLoop, InvalidState, Promise, PromiseError, PromiseFuture, PromiseState,
+    block_on, spawn,
 };
 
 pub use filch_runtime::{DoneCallback, Unretrieved};
@@ -117,6 +119,19 @@ pub mod runtime {
 /// Generators, as Python has them, and coroutines driven by `send`.
 pub mod generator {
     pub use filch_runtime::generator::*;
+}
+
+/// What `asyncio` has beside its event loop: tasks of a loop, and ways to await several of them.
+pub mod asyncio {
+    pub use filch_runtime::event_loop::{
+        AsCompleted, Awaitable, Cancelled, CatchCancel, Ended, Ensure, ExceptionContext, Fifo,
+        Gather, Gathering, Handle, Leaf, Lifo, LifoQueue, LoopClosed, LoopTask, LoopTaskBuilder,
+        Outcome, PriorityQueue, Queue, QueueGetError, QueueOf, QueuePutError, QueueShutDown,
+        ReturnWhen, Runner, Smallest, TaskError, TaskPanic, TaskRef, Timeout, TimeoutError,
+        TimerHandle, Waited, all_tasks, as_completed, catch_cancel, create_task, current_task,
+        ensure_future, gather, gather_outcomes, get_running_loop, run, shield, sleep, timeout,
+        timeout_at, to_thread, wait, wait_for, wait_on,
+    };
 }
 
 /// Reading and writing without blocking: the traits, and the door of the reactor.
