@@ -4,6 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use crate::accept_close::AcceptClose;
+use crate::asyncio::{self, Doing};
 use crate::budget_fairness::BudgetFairness;
 use crate::chained_spawn::ChainedSpawn;
 use crate::channel_relay::ChannelRelay;
@@ -20,6 +21,7 @@ use crate::ping_pong::PingPong;
 use crate::problem::{Contestant, enter};
 use crate::sleep_many::SleepMany;
 use crate::spawn::{SpawnLocal, SpawnRemote};
+use crate::strands;
 use crate::task_bytes::TaskBytes;
 use crate::task_group::TaskGroup;
 use crate::timeout_unfired::TimeoutUnfired;
@@ -72,7 +74,7 @@ pub(crate) struct Row {
     pub(crate) name: &'static str,
     pub(crate) unit: &'static str,
     pub(crate) better: Better,
-    /// The least ratio filch : tokio that the project demands of itself.
+    /// The least ratio filch : rival that the project demands of itself.
     pub(crate) floor: Option<f64>,
     pub(crate) about: &'static str,
     pub(crate) peers: &'static [&'static str],
@@ -85,6 +87,11 @@ pub(crate) struct Row {
 }
 
 impl Row {
+    /// Whom filch is compared with: tokio, where it takes part.
+    pub(crate) fn rival(&self) -> &'static str {
+        self.peers[1]
+    }
+
     pub(crate) fn size(&self, quick: bool) -> Size {
         if quick { self.quick } else { self.full }
     }
@@ -122,6 +129,19 @@ macro_rules! echo {
             about: concat!("64-byte TCP echo, connections: ", $connections),
             peers: ECHO_PEERS,
             enter: |peer, workers| enter_echo($connections, peer, workers),
+            ..RUNS
+        }
+    };
+}
+
+macro_rules! asyncio {
+    ($name:literal, $doing:ident, $about:literal) => {
+        Row {
+            name: $name,
+            floor: Some(10.0),
+            about: $about,
+            peers: asyncio::PEERS,
+            enter: |peer, workers| asyncio::enter(Doing::$doing, peer, workers),
             ..RUNS
         }
     };
@@ -330,6 +350,53 @@ pub(crate) const ROWS: &[Row] = &[
         enter: generator_next::enter,
         ..RUNS
     },
+    asyncio!(
+        "asyncio_call_soon",
+        CallSoon,
+        "an event loop calls 10,000 callbacks"
+    ),
+    asyncio!(
+        "asyncio_create_task",
+        CreateTask,
+        "a task of a loop creates and awaits 1,000 others"
+    ),
+    asyncio!(
+        "asyncio_future_chain",
+        FutureChain,
+        "1,000 tasks of a loop, each waits for a future and sets the next"
+    ),
+    asyncio!(
+        "asyncio_gather_10k",
+        Gather,
+        "gather of 10,000 coroutines on a loop"
+    ),
+    asyncio!(
+        "asyncio_sleep0",
+        Sleep0,
+        "a task of a loop sleeps 10,000 times for no time"
+    ),
+    Row {
+        name: "asyncio_task_bytes",
+        unit: "bytes/task",
+        floor: None,
+        about: "resident memory for each of 100,000 tasks of a loop that wait for ever",
+        peers: asyncio::PEERS,
+        layout: Layout::Apart,
+        full: size(3, 1_000),
+        quick: size(1, 1_000),
+        enter: |peer, workers| asyncio::enter(Doing::TaskBytes, peer, workers),
+        ..RUNS
+    },
+    Row {
+        name: "strands_64",
+        unit: "callbacks/s",
+        better: Better::Higher,
+        about: "64 chains of callbacks on 64 loops, against one loop: how many cores they use",
+        peers: strands::PEERS,
+        least_workers: 2,
+        enter: strands::enter,
+        ..RUNS
+    },
 ];
 
 pub(crate) fn find(name: &str) -> Option<&'static Row> {
@@ -353,13 +420,9 @@ mod tests {
                 ROWS.iter().filter(|other| other.name == row.name).count(),
                 1
             );
-            // A generator has no peer among the runtimes.
-            let peer = if row.name == "generator_next" {
-                "iterator"
-            } else {
-                "tokio"
-            };
-            assert!(row.peers.starts_with(&["filch", peer]), "{}", row.name);
+            assert_eq!(row.peers[0], "filch", "{}", row.name);
+            let has_tokio = row.peers.contains(&"tokio");
+            assert_eq!(row.rival() == "tokio", has_tokio, "{}", row.name);
         }
     }
 }
