@@ -4,6 +4,7 @@ use std::future::Future;
 use std::panic::Location;
 use std::sync::Arc;
 
+use super::contexts::Context;
 use super::task::{AnyTask, Core, Outcome};
 use super::task_handles::LoopTask;
 use super::{CLOSED, EventLoop, drive};
@@ -15,6 +16,7 @@ use crate::origin::Origin;
 pub struct LoopTaskBuilder<'a> {
     pub(super) event_loop: &'a EventLoop,
     pub(super) name: Option<Arc<str>>,
+    pub(super) context: Option<Context>,
     pub(super) eager_start: bool,
 }
 
@@ -22,6 +24,28 @@ impl LoopTaskBuilder<'_> {
     /// Its name.
     pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
         self.name = Some(name.into());
+        self
+    }
+
+    /// Runs each step with these task-local values, in place of copies of those that are here.
+    ///
+    /// # Source
+    /// `create_task(..., context=...)`.
+    ///
+    /// # Examples
+    /// ```
+    /// filch::task_local! {
+    ///     #[inherit]
+    ///     static USER: &'static str;
+    /// }
+    ///
+    /// let event_loop = filch::EventLoop::new();
+    /// let context = USER.sync_scope("ann", filch::asyncio::copy_context);
+    /// let task = event_loop.build_task().context(&context).create(async { USER.get() });
+    /// assert_eq!(event_loop.run_until_complete(task).unwrap(), "ann");
+    /// ```
+    pub fn context(mut self, context: &Context) -> Self {
+        self.context = Some(context.clone());
         self
     }
 
@@ -48,7 +72,7 @@ impl LoopTaskBuilder<'_> {
         self.event_loop.check_thread();
         let inner = self.event_loop.inner();
         let origin = Origin::at(Location::caller());
-        let core = Core::new(inner, future, origin, self.name);
+        let core = Core::new(inner, future, origin, self.name, self.context);
         if self.eager_start && drive::is_current(inner) {
             core.clone().step();
         } else if !core.first_step() {
@@ -69,7 +93,7 @@ where
     F: Future + Send + 'static,
     F::Output: Outcome,
 {
-    let core = Core::new(on.inner(), future, Origin::at(place), None);
+    let core = Core::new(on.inner(), future, Origin::at(place), None, None);
     if !core.first_step() {
         core.destroy();
         panic!("{CLOSED}");

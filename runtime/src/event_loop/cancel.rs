@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::{MappedMutexGuard, Mutex, MutexGuard};
 use pin_project_lite::pin_project;
 
 use super::task::{self, AnyTask};
@@ -30,12 +30,15 @@ pub(super) trait Target: Send + Sync {
 #[derive(Default)]
 pub(super) struct Requests {
     is_due: AtomicBool,
-    state: Mutex<Cancelling>,
+    /// Made for the first who registers something or asks: most tasks have no need of it.
+    state: Mutex<Option<Box<Cancelling>>>,
 }
 
 impl Requests {
-    pub(super) fn lock(&self) -> MutexGuard<'_, Cancelling> {
-        self.state.lock()
+    pub(super) fn lock(&self) -> MappedMutexGuard<'_, Cancelling> {
+        MutexGuard::map(self.state.lock(), |state| {
+            &mut **state.get_or_insert_default()
+        })
     }
 
     /// True if there may be a request that nobody has heard.
@@ -47,7 +50,7 @@ impl Requests {
 
     /// A request that the task, or what it awaits, is to hear.
     fn ask(&self, reason: Arc<str>, kind: impl FnOnce(&mut Cancelling) -> &mut Option<Arc<str>>) {
-        let mut state = self.state.lock();
+        let mut state = self.lock();
         let old = kind(&mut state).replace(reason);
         self.is_due.store(true, Ordering::Release);
         drop(state);
@@ -56,7 +59,7 @@ impl Requests {
 
     /// Gives what is due to whoever must hear it.
     pub(super) fn deliver(&self, of_task: &Waker) -> Delivery {
-        let mut state = self.state.lock();
+        let mut state = self.lock();
         let delivery = state.deliver(of_task);
         self.settle(&state);
         delivery
@@ -69,7 +72,7 @@ impl Requests {
 
     /// The body has ended: what it never heard.
     pub(super) fn take_unheard(&self) -> Option<Arc<str>> {
-        let mut state = self.state.lock();
+        let mut state = self.lock();
         state.thrown = None;
         state.unheard.take()
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::awaitable::Leaf;
+use super::contexts::copy_context;
 use super::task::{Outcome, TaskError, TaskPanic};
 use super::{EventLoop, Inner};
 use crate::origin::Origin;
@@ -123,7 +124,8 @@ impl EventLoop {
     }
 }
 
-/// Runs a function that blocks on another thread, and waits for it.
+/// Runs a function that blocks on another thread, with copies of the task-local values that keys with `#[inherit]` have here,
+/// and waits for it.
 ///
 /// # Errors
 /// Its panic, or that the wait was cancelled.
@@ -147,5 +149,7 @@ where
     F: FnOnce() -> R + Send + 'static,
     R: Outcome,
 {
+    let context = copy_context();
+    let function = move || context.run(function);
     Leaf::new(super::running().run_in_executor(function)).await
 }

@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 
 use super::report::ExceptionContext;
 use super::{CLOSED, Inner};
+use crate::inherit::{self, Inheritance, wearing};
 use crate::job::quietly;
 use crate::time::Instant;
 
@@ -29,6 +30,8 @@ enum Slot<F> {
 
 struct Callback<F> {
     slot: Mutex<Slot<F>>,
+    /// What it inherits from where it was made.
+    context: Option<Box<Inheritance>>,
     made_at: &'static Location<'static>,
 }
 
@@ -39,6 +42,7 @@ where
 {
     Arc::new(Callback {
         slot: Mutex::new(Slot::Waiting(f)),
+        context: inherit::bequeath().map(Box::new),
         made_at,
     })
 }
@@ -65,7 +69,8 @@ impl<F: FnOnce() + Send> Call for Callback<F> {
         let Some(f) = self.take(Slot::Called) else {
             return;
         };
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| wearing(self.context.as_deref(), f)))
+        {
             let message = format!("Exception in callback <Handle created at {}>", self.made_at);
             on.report(
                 ExceptionContext::new(message)

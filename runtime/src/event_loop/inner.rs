@@ -17,7 +17,7 @@ use super::task_handles::TaskRef;
 use super::watch::{Watch, Watches};
 use crate::handle::Handle as RuntimeHandle;
 use crate::job::{Job, quietly};
-use crate::promise::Carry;
+use crate::promise::{Carry, Unretrieved};
 use crate::runtime::Runtime;
 
 /// From how long on a callback is slow in debug mode, unless told otherwise. Unit: time. As in `asyncio`.
@@ -71,14 +71,19 @@ impl Entry {
 
 pub(super) const CLOSED: &str = "Event loop is closed";
 
-/// Carries the done-callbacks of a promise through the loop.
-struct Carrier(Arc<Inner>);
-
-impl Carry for Carrier {
+/// The done-callbacks of its promises go through the loop.
+impl Carry for Inner {
     fn carry(&self, job: Job) {
-        if let Err(late) = self.0.strand.push(Entry::Job(job)) {
+        if let Err(late) = self.strand.push(Entry::Job(job)) {
             drop(late);
         }
+    }
+
+    fn unretrieved(&self, report: &Unretrieved<'_>) {
+        let context = ExceptionContext::new("Future exception was never retrieved")
+            .with_exception(report.what())
+            .made_at(report.made_at());
+        self.report(context);
     }
 }
 
@@ -96,10 +101,6 @@ impl Inner {
             slow_callback_nanos: AtomicU64::new(SLOW_CALLBACK.as_nanos() as u64),
             cancelled_timers: AtomicUsize::new(0),
         }
-    }
-
-    pub(super) fn carry(self: &Arc<Self>) -> impl Carry + use<> {
-        Carrier(self.clone())
     }
 
     pub(super) fn upgrade(&self) -> Option<EventLoop> {

@@ -10,6 +10,7 @@ mod buffer;
 mod build;
 mod cancel;
 mod combinators;
+mod contexts;
 mod drive;
 mod executor;
 mod handles;
@@ -38,6 +39,7 @@ pub use self::combinators::{
     AsCompleted, Gather, Gathering, ReturnWhen, Waited, as_completed, gather, gather_outcomes,
     shield, wait,
 };
+pub use self::contexts::{Context, copy_context};
 pub use self::executor::to_thread;
 pub use self::handles::{Handle, LoopClosed, TimerHandle};
 pub use self::queue::{
@@ -216,7 +218,7 @@ impl EventLoop {
         T: Send + Sync + 'static,
         E: Send + Sync + 'static,
     {
-        Promise::with(self.inner().carry())
+        Promise::with(self.inner().clone())
     }
 
     /// Makes a task. Its first step is a callback of the next iteration.
@@ -237,6 +239,7 @@ impl EventLoop {
         LoopTaskBuilder {
             event_loop: self,
             name: None,
+            context: None,
             eager_start: false,
         }
     }

@@ -17,15 +17,17 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{self, Poll, Wake, Waker};
 
 use parking_lot::Mutex;
 
 use super::cancel::{self, Delivery, Requests};
+use super::contexts::Context;
 use super::report::ExceptionContext;
 use super::{Entry, Inner};
 use crate::budget;
 use crate::error::{Cause, JoinError};
+use crate::inherit::Worn;
 use crate::job::quietly;
 use crate::origin::{Origin, Whose};
 use crate::promise::{CallbackId, Promise, PromiseError};
@@ -116,6 +118,8 @@ pub(super) struct Core<T> {
     panicked: OnceLock<TaskPanic>,
     cancelling: Requests,
     origin: Origin,
+    /// What its steps wear.
+    values: Context,
     name: Mutex<Option<Arc<str>>>,
     /// Where the loop keeps it.
     key: AtomicUsize,
@@ -157,15 +161,17 @@ impl<T: Outcome> Core<T> {
     pub(super) fn new<F>(
         event_loop: &Arc<Inner>,
         future: F,
-        origin: Origin,
+        mut origin: Origin,
         name: Option<Arc<str>>,
+        values: Option<Context>,
     ) -> Arc<Core<T>>
     where
         F: Future<Output = T> + Send + 'static,
     {
+        let inherited = origin.extra.take().and_then(|extra| extra.inheritance);
         let task = Arc::new(Core {
             event_loop: event_loop.clone(),
-            promise: Promise::with(event_loop.carry()),
+            promise: Promise::with(event_loop.clone()),
             future: Mutex::new(Some(Box::pin(future))),
             scheduled: AtomicBool::new(false),
             has_begun: AtomicBool::new(false),
@@ -173,6 +179,7 @@ impl<T: Outcome> Core<T> {
             panicked: OnceLock::new(),
             cancelling: Requests::default(),
             origin,
+            values: values.unwrap_or_else(|| Context::of(inherited)),
             name: Mutex::new(name),
             key: AtomicUsize::new(usize::MAX),
         });
@@ -202,7 +209,11 @@ impl<T: Outcome> Core<T> {
     }
 
     /// Polls until it is pending with nothing more thrown into it.
-    fn advance(self: &Arc<Self>, context: &mut Context<'_>) -> Option<Result<T, TaskError>> {
+    fn advance(
+        self: &Arc<Self>,
+        worn: &Worn,
+        context: &mut task::Context<'_>,
+    ) -> Option<Result<T, TaskError>> {
         let mut slot = self.future.lock();
         let future = slot.as_mut()?;
         loop {
@@ -215,7 +226,10 @@ impl<T: Outcome> Core<T> {
                     }
                 }
             }
-            let polled = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context)));
+            let polled = catch_unwind(AssertUnwindSafe(|| {
+                worn.check();
+                future.as_mut().poll(context)
+            }));
             match polled {
                 Ok(Poll::Ready(value)) => {
                     // It asked for its own end, or was asked to, and never waited again.
@@ -262,6 +276,8 @@ impl<T: Outcome> Core<T> {
             Ok(value) => self.promise.set_result(value),
             Err(PromiseError::Failed(panic)) => {
                 let _first = self.panicked.set(panic.clone());
+                // Whether it is told is for the task to say.
+                self.promise.mark_retrieved();
                 self.promise.set_error(panic)
             }
             Err(PromiseError::Cancelled { reason }) => {
@@ -294,12 +310,14 @@ impl<T: Outcome> AnyTask for Core<T> {
         let waker = Waker::from(self.clone());
         // Asked to stop by another thread while the last step went on to wait for something.
         cancel::hand_on(&*self);
-        match self.advance(&mut Context::from_waker(&waker)) {
+        let worn = Worn::of(self.values.inheritance());
+        match self.advance(&worn, &mut task::Context::from_waker(&waker)) {
             Some(outcome) => self.finish(outcome),
             // Asked to stop during the poll: as if by another, now that it waits.
             None if cancel::hand_on(&*self) => self.wake_up(),
             None => {}
         }
+        worn.keep(|| self.values.inheritance());
     }
 
     fn queue_step(self: Arc<Self>) {

@@ -29,6 +29,7 @@ pub use self::repeated::DoneCallback;
 use self::repeated::Repeated;
 pub use self::unretrieved::Unretrieved;
 use crate::budget;
+use crate::inherit::{self, wearing};
 use crate::job::{Job, quietly};
 use crate::sync_prim::{Mutex, keep};
 use std::sync::Arc;
@@ -53,8 +54,8 @@ pub(crate) trait Carry: Send + Sync {
 /// awaiting) is reported once, when the last handle goes:
 /// [`Builder::on_unretrieved`](crate::Builder::on_unretrieved).
 ///
-/// Callbacks see the task-locals of whoever runs them, not of whoever added them: asyncio's `context` has no counterpart
-/// yet.
+/// Callbacks have copies of the task-local values that keys with `#[inherit]` had where they were added, as asyncio's have
+/// their `context`.
 ///
 /// # Source
 /// `asyncio.Future`.
@@ -76,14 +77,16 @@ pub struct Promise<T, E>(Arc<Shared<T, E>>);
 struct Shared<T, E> {
     outcome: OnceLock<Result<T, PromiseError<E>>>,
     callbacks: Callbacks,
-    leaving: Mutex<Leaving>,
+    /// None before the first callback is added under a name, or leaves: most promises have tasks that wait, and no more.
+    leaving: Mutex<Option<Box<Leaving>>>,
     next_key: AtomicU64,
     /// Somebody has asked for the outcome, or nobody will. False matters only where it is an error.
     retrieved: AtomicBool,
     made_at: &'static Location<'static>,
     /// Called when this goes with an error; here, because only whoever made it knows that `E` is `'static`.
     dropped: fn(&Shared<T, E>),
-    carry: Box<dyn Carry>,
+    /// Shared by all promises of a runtime or a loop: no allocation for each.
+    carry: Arc<dyn Carry>,
 }
 
 /// Callbacks of a promise that is done, on their way.
@@ -107,7 +110,7 @@ where
 {
     /// A pending promise whose callbacks are carried by `carry`.
     #[track_caller]
-    pub(crate) fn with(carry: impl Carry + 'static) -> Promise<T, E> {
+    pub(crate) fn with(carry: Arc<dyn Carry>) -> Promise<T, E> {
         Promise(Arc::new(Shared {
             outcome: OnceLock::new(),
             callbacks: Callbacks::new(),
@@ -116,7 +119,7 @@ where
             retrieved: AtomicBool::new(false),
             made_at: Location::caller(),
             dropped: unretrieved::report,
-            carry: Box::new(carry),
+            carry,
         }))
     }
 
@@ -161,20 +164,25 @@ where
 
     /// Wakes the waiting tasks; the callbacks leave in order, and run one after another.
     fn complete(&self) {
-        let mut wakers = Vec::new();
+        // Most have one waiter; that one needs no allocation.
+        let (mut first, mut others) = (None, Vec::new());
         let has_runner = {
             let mut leaving = self.0.leaving.lock();
             // Under this lock, so that none overtakes another.
-            self.0.callbacks.take().for_each(|callback| match callback {
-                Callback::Wake(waker) => wakers.push(waker),
-                Callback::Call(job) => leaving.jobs.push_back(job),
+            let done = self.0.callbacks.take();
+            done.for_each(|callback| match callback {
+                Callback::Wake(waker) if first.is_none() => first = Some(waker),
+                Callback::Wake(waker) => others.push(waker),
+                Callback::Call(job) => leaving.get_or_insert_default().jobs.push_back(job),
                 Callback::Tell(..) => unreachable!("only tasks are in lists"),
             });
             // The wakers above are woken by us; what was added under a name has left now.
-            leaving.repeated.clear();
-            leaving.jobs.is_empty() || std::mem::replace(&mut leaving.has_runner, true)
+            leaving.as_mut().is_none_or(|leaving| {
+                leaving.repeated.clear();
+                leaving.jobs.is_empty() || std::mem::replace(&mut leaving.has_runner, true)
+            })
         };
-        for waker in wakers {
+        for waker in first.into_iter().chain(others) {
             quietly(|| waker.wake());
         }
         if !has_runner {
@@ -217,9 +225,10 @@ where
     {
         // Weak: a promise that nobody will set must not keep itself alive.
         let promise = Arc::downgrade(&self.0);
+        let context = inherit::bequeath().map(Box::new);
         let job = Job::once(move || {
             if let Some(shared) = promise.upgrade() {
-                callback(&Promise(shared));
+                wearing(context.as_deref(), || callback(&Promise(shared)));
             }
         });
         self.0.callbacks.add(key, Callback::Call(job));
@@ -233,7 +242,9 @@ where
     pub fn remove_done_callback(&self, callback: CallbackId) -> bool {
         let was_there = self.0.callbacks.remove(callback.0);
         if was_there {
-            self.0.leaving.lock().repeated.forget(callback.0);
+            if let Some(leaving) = &mut *self.0.leaving.lock() {
+                leaving.repeated.forget(callback.0);
+            }
         }
         was_there
     }
@@ -344,8 +355,10 @@ impl<T, E> Runner<T, E> {
         loop {
             let job = {
                 let mut leaving = promise.0.leaving.lock();
-                leaving.has_runner = !leaving.jobs.is_empty();
-                leaving.jobs.pop_front()
+                leaving.as_mut().and_then(|leaving| {
+                    leaving.has_runner = !leaving.jobs.is_empty();
+                    leaving.jobs.pop_front()
+                })
             };
             match job {
                 Some(job) => job.run(),
