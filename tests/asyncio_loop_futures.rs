@@ -4,10 +4,10 @@
 mod asyncio_common;
 mod common;
 
-use filch::asyncio::get_running_loop;
+use filch::asyncio::{create_task, get_running_loop, sleep};
 use filch::{EventLoop, Promise, PromiseError};
 
-use asyncio_common::{Log, in_task, on_loops, run_briefly, told};
+use asyncio_common::{Log, in_task, ms, on_loops, run_briefly, told};
 
 type Future = Promise<u32, String>;
 
@@ -119,6 +119,59 @@ mod base_future_tests {
             outside.set_result(7).unwrap();
             assert_eq!(inside.await, Ok(42));
             assert_eq!(outside.await, Ok(7));
+        });
+    }
+
+    #[test]
+    fn callbacks_and_awaiting_tasks_go_in_the_order_of_registration() {
+        in_task(|| async {
+            let event_loop = EventLoop::current().unwrap();
+            let future: Future = event_loop.create_future();
+            let log = Log::new();
+            let say = |what: &'static str| {
+                let log = log.clone();
+                move |_: &Future| log.say(what)
+            };
+            let waits = |what: &'static str| {
+                let (log, future) = (log.clone(), future.clone());
+                async move {
+                    future.await.unwrap();
+                    log.say(what);
+                }
+            };
+            future.add_done_callback(say("callback 1"));
+            let one = create_task(waits("task 1"));
+            sleep(ms(0)).await;
+            future.add_done_callback(say("callback 2"));
+            let two = create_task(waits("task 2"));
+            sleep(ms(0)).await;
+            future.set_result(7).unwrap();
+            event_loop.call_soon({
+                let log = log.clone();
+                move || log.say("call_soon")
+            });
+            one.await.unwrap();
+            two.await.unwrap();
+            let all = ["callback 1", "task 1", "callback 2", "task 2", "call_soon"];
+            assert_eq!(log.take(), all);
+        });
+    }
+
+    #[test]
+    fn callback_with_exception() {
+        on_loops(|event_loop| {
+            let told = told(&event_loop);
+            let future: Future = event_loop.create_future();
+            let log = Log::new();
+            let into = log.clone();
+            future.add_done_callback(|_| panic!("no tea"));
+            future.add_done_callback(move |_| into.say("called"));
+            future.set_result(7).unwrap();
+            run_briefly(&event_loop);
+            assert_eq!(log.take(), ["called"]);
+            let all = told.take();
+            assert_eq!(all.len(), 1);
+            assert_eq!(all[0].exception(), Some("no tea"));
         });
     }
 }

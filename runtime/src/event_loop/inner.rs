@@ -1,5 +1,6 @@
 //! What the handles of a loop share, and what its queue holds.
 
+use std::any::Any;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -77,6 +78,15 @@ impl Carry for Inner {
         if let Err(late) = self.strand.push(Entry::Job(job)) {
             drop(late);
         }
+    }
+
+    fn is_serial(&self) -> bool {
+        true
+    }
+
+    fn panicked(&self, payload: Box<dyn Any + Send>) {
+        let message = "Exception in a done-callback of a promise";
+        self.report(ExceptionContext::new(message).panicked(payload));
     }
 
     fn unretrieved(&self, report: &Unretrieved<'_>) {

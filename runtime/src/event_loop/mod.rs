@@ -213,6 +213,7 @@ impl EventLoop {
     }
 
     /// A pending promise whose done-callbacks run as callbacks of this loop.
+    #[track_caller]
     pub fn create_future<T, E>(&self) -> Promise<T, E>
     where
         T: Send + Sync + 'static,

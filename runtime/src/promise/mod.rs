@@ -8,35 +8,46 @@
 
 pub(crate) mod callbacks;
 mod chain;
+mod leaving;
 #[cfg(all(test, filch_loom))]
 mod model;
 mod outcome;
 mod repeated;
 mod unretrieved;
 
-use std::collections::VecDeque;
+use std::any::Any;
 use std::fmt;
 use std::future::Future;
-use std::panic::Location;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 
 use self::callbacks::{Callback, Callbacks, Key};
+use self::leaving::Leaving;
 pub use self::outcome::{InvalidState, PromiseError, PromiseState};
 pub use self::repeated::DoneCallback;
-use self::repeated::Repeated;
 pub use self::unretrieved::Unretrieved;
 use crate::budget;
 use crate::inherit::{self, wearing};
-use crate::job::{Job, quietly};
+use crate::job::{Job, drop_payload};
 use crate::sync_prim::{Mutex, keep};
 use std::sync::Arc;
 
 /// Takes the callbacks' jobs to a worker, and what nobody asked for to whoever is to know.
 pub(crate) trait Carry: Send + Sync {
     fn carry(&self, job: Job);
+
+    /// True if jobs run one after another, in the order in which they are carried.
+    fn is_serial(&self) -> bool {
+        false
+    }
+
+    /// A callback panicked. The panic hook knows already.
+    fn panicked(&self, payload: Box<dyn Any + Send>) {
+        drop_payload(payload);
+    }
 
     /// An error goes that nobody has asked for.
     fn unretrieved(&self, report: &Unretrieved<'_>) {
@@ -87,16 +98,6 @@ struct Shared<T, E> {
     dropped: fn(&Shared<T, E>),
     /// Shared by all promises of a runtime or a loop: no allocation for each.
     carry: Arc<dyn Carry>,
-}
-
-/// Callbacks of a promise that is done, on their way.
-#[derive(Default)]
-struct Leaving {
-    jobs: VecDeque<Job>,
-    /// A job that runs them is on its way, or runs.
-    has_runner: bool,
-    /// Those that wait and were added under a name.
-    repeated: Repeated,
 }
 
 /// Which done-callback: what [`Promise::remove_done_callback`] wants.
@@ -162,35 +163,6 @@ where
         }
     }
 
-    /// Wakes the waiting tasks; the callbacks leave in order, and run one after another.
-    fn complete(&self) {
-        // Most have one waiter; that one needs no allocation.
-        let (mut first, mut others) = (None, Vec::new());
-        let has_runner = {
-            let mut leaving = self.0.leaving.lock();
-            // Under this lock, so that none overtakes another.
-            let done = self.0.callbacks.take();
-            done.for_each(|callback| match callback {
-                Callback::Wake(waker) if first.is_none() => first = Some(waker),
-                Callback::Wake(waker) => others.push(waker),
-                Callback::Call(job) => leaving.get_or_insert_default().jobs.push_back(job),
-                Callback::Tell(..) => unreachable!("only tasks are in lists"),
-            });
-            // The wakers above are woken by us; what was added under a name has left now.
-            leaving.as_mut().is_none_or(|leaving| {
-                leaving.repeated.clear();
-                leaving.jobs.is_empty() || std::mem::replace(&mut leaving.has_runner, true)
-            })
-        };
-        for waker in first.into_iter().chain(others) {
-            quietly(|| waker.wake());
-        }
-        if !has_runner {
-            let runner = Runner(Some(self.clone()));
-            self.0.carry.carry(Job::once(move || runner.run()));
-        }
-    }
-
     /// What became of it.
     pub fn state(&self) -> PromiseState {
         self.0.state()
@@ -228,7 +200,11 @@ where
         let context = inherit::bequeath().map(Box::new);
         let job = Job::once(move || {
             if let Some(shared) = promise.upgrade() {
-                wearing(context.as_deref(), || callback(&Promise(shared)));
+                let promise = Promise(shared);
+                let call = || wearing(context.as_deref(), || callback(&promise));
+                if let Err(payload) = catch_unwind(AssertUnwindSafe(call)) {
+                    promise.0.carry.panicked(payload);
+                }
             }
         });
         self.0.callbacks.add(key, Callback::Call(job));
@@ -343,36 +319,6 @@ where
             promise: self,
             key: None,
         }
-    }
-}
-
-/// Runs the callbacks of a promise that is done; keeps it alive meanwhile. Dropped unrun, it drops them.
-struct Runner<T, E>(Option<Promise<T, E>>);
-
-impl<T, E> Runner<T, E> {
-    fn run(mut self) {
-        let Some(promise) = self.0.take() else { return };
-        loop {
-            let job = {
-                let mut leaving = promise.0.leaving.lock();
-                leaving.as_mut().and_then(|leaving| {
-                    leaving.has_runner = !leaving.jobs.is_empty();
-                    leaving.jobs.pop_front()
-                })
-            };
-            match job {
-                Some(job) => job.run(),
-                None => return,
-            };
-        }
-    }
-}
-
-impl<T, E> Drop for Runner<T, E> {
-    fn drop(&mut self) {
-        let Some(promise) = self.0.take() else { return };
-        let unrun = std::mem::take(&mut *promise.0.leaving.lock());
-        drop(unrun);
     }
 }
 

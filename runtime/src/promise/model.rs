@@ -32,6 +32,44 @@ fn a_callback_leaves_once_whenever_it_is_added() {
     });
 }
 
+/// A loop that another thread empties: here at the end of the model.
+struct Queues(Mutex<Vec<Job>>);
+
+impl Carry for Queues {
+    fn carry(&self, job: Job) {
+        self.0.lock().push(job);
+    }
+
+    fn is_serial(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn a_serial_carrier_keeps_the_order() {
+    loom::model(|| {
+        let queues = Arc::new(Queues(Mutex::new(Vec::new())));
+        let promise: Promise<usize, ()> = Promise::with(queues.clone());
+        let said = Arc::new(Mutex::new(Vec::new()));
+        let say = |n: usize| {
+            let said = said.clone();
+            move |_: &Promise<usize, ()>| said.lock().push(n)
+        };
+        promise.add_done_callback(say(1));
+        let setter = {
+            let promise = promise.clone();
+            thread::spawn(move || promise.set_result(7).unwrap())
+        };
+        promise.add_done_callback(say(2));
+        setter.join().unwrap();
+        let jobs = std::mem::take(&mut *queues.0.lock());
+        for job in jobs {
+            job.run();
+        }
+        assert_eq!(*said.lock(), [1, 2]);
+    });
+}
+
 #[test]
 fn one_of_two_setters_wins_and_the_waiter_wakes() {
     loom::model(|| {
