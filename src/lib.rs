@@ -124,13 +124,15 @@ pub mod generator {
 /// What `asyncio` has beside its event loop: tasks of a loop, and ways to await several of them.
 pub mod asyncio {
     pub use filch_runtime::event_loop::{
-        AsCompleted, Awaitable, Cancelled, CatchCancel, Context, Ended, Ensure, ExceptionContext,
-        Fifo, Gather, Gathering, Handle, Leaf, Lifo, LifoQueue, LoopClosed, LoopTask,
+        AsCompleted, Awaitable, Barrier, BoundedSemaphore, BrokenBarrierError, Cancelled,
+        CatchCancel, Condition, Context, Ended, Ensure, Event, ExceptionContext, Fifo, Gather,
+        Gathering, Handle, Held, Leaf, Lifo, LifoQueue, Lock, LoopClosed, LoopTask,
         LoopTaskBuilder, Outcome, PriorityQueue, Queue, QueueGetError, QueueOf, QueuePutError,
-        QueueShutDown, ReturnWhen, Runner, Smallest, TaskError, TaskPanic, TaskRef, Timeout,
-        TimeoutError, TimerHandle, Waited, all_tasks, as_completed, catch_cancel, copy_context,
-        create_task, current_task, ensure_future, gather, gather_outcomes, get_running_loop, run,
-        shield, sleep, timeout, timeout_at, to_thread, wait, wait_for, wait_on,
+        QueueShutDown, ReturnWhen, Runner, Semaphore, Smallest, TaskError, TaskPanic, TaskRef,
+        Timeout, TimeoutError, TimerHandle, Waited, all_tasks, as_completed, catch_cancel,
+        copy_context, create_task, current_task, ensure_future, gather, gather_outcomes,
+        get_running_loop, run, shield, sleep, timeout, timeout_at, to_thread, wait, wait_for,
+        wait_on,
     };
 }
 

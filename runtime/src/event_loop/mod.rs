@@ -15,6 +15,7 @@ mod drive;
 mod executor;
 mod handles;
 mod inner;
+mod locks;
 mod queue;
 mod report;
 mod runner;
@@ -42,6 +43,9 @@ pub use self::combinators::{
 pub use self::contexts::{Context, copy_context};
 pub use self::executor::to_thread;
 pub use self::handles::{Handle, LoopClosed, TimerHandle};
+pub use self::locks::{
+    Barrier, BoundedSemaphore, BrokenBarrierError, Condition, Event, Held, Lock, Semaphore,
+};
 pub use self::queue::{
     Fifo, Lifo, LifoQueue, PriorityQueue, Queue, QueueGetError, QueueOf, QueuePutError,
     QueueShutDown, Smallest,
