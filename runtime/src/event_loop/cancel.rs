@@ -335,6 +335,36 @@ pub fn catch_cancel<F: IntoFuture>(future: F) -> CatchCancel<F::IntoFuture> {
     }
 }
 
+/// Hears requests to stop the current task of a loop, as [`catch_cancel`] does, for what must end before the task does.
+pub(crate) struct Listener(ScopeGuard);
+
+impl Listener {
+    /// None outside a task of a loop.
+    pub(crate) fn new(waker: &Waker) -> Option<Listener> {
+        ScopeGuard::new(waker).map(Listener)
+    }
+
+    /// The request, if one has come; else the waker is woken when one comes.
+    pub(crate) fn hear(&self, waker: &Waker) -> Option<Arc<str>> {
+        self.0.hear(waker)
+    }
+
+    /// Throws a request that was heard on: whoever does pends, and is not polled again.
+    pub(crate) fn raise(self, reason: Arc<str>) {
+        let task = self.0.task.clone();
+        drop(self);
+        throw(&*task, reason);
+    }
+
+    /// Has a request that was heard come again, when the task waits next. It is counted already.
+    pub(crate) fn ask_again(self, reason: Arc<str>) {
+        let task = self.0.task.clone();
+        drop(self);
+        task.cancelling()
+            .ask(reason, |cancelling| &mut cancelling.unheard);
+    }
+}
+
 struct ScopeGuard {
     task: Arc<dyn AnyTask>,
     key: u64,

@@ -13,6 +13,7 @@ mod combinators;
 mod contexts;
 mod drive;
 mod executor;
+mod group;
 mod handles;
 mod inner;
 mod locks;
@@ -35,6 +36,7 @@ use std::time::Duration;
 
 pub use self::awaitable::{Awaitable, Ensure, Leaf};
 pub use self::build::LoopTaskBuilder;
+pub(crate) use self::cancel::Listener;
 pub use self::cancel::{Cancelled, CatchCancel, catch_cancel};
 pub use self::combinators::{
     AsCompleted, Gather, Gathering, ReturnWhen, Waited, as_completed, gather, gather_outcomes,
