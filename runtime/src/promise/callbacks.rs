@@ -130,6 +130,19 @@ impl List {
 }
 
 impl Done {
+    /// The only waiter, if it is a task that waits for a wake-up, or nobody waits.
+    ///
+    /// # Errors
+    /// The waiters, if there are others.
+    #[inline]
+    pub(crate) fn at_most_one_waker(self) -> Result<Option<Waker>, Done> {
+        match self.0 {
+            List::Empty => Ok(None),
+            List::One(_, Callback::Wake(waker)) => Ok(Some(waker)),
+            others => Err(Done(others)),
+        }
+    }
+
     /// Hands out what each waiter wants, in order.
     #[inline]
     pub(crate) fn for_each(self, mut f: impl FnMut(Callback)) {
