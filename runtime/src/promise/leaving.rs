@@ -12,6 +12,7 @@ use super::callbacks::Callback;
 use super::repeated::Repeated;
 use super::{Promise, Shared};
 use crate::job::{Job, quietly};
+use crate::sync_prim::keep;
 
 /// The waiters of a promise that is done, on their way.
 #[derive(Default)]
@@ -109,7 +110,7 @@ where
             match self.0.callbacks.take().at_most_one() {
                 Ok(None) => return,
                 // No way through the list for the only one.
-                Ok(Some(waiter)) if !leaving.has_runner => {
+                Ok(Some(waiter)) if !(leaving.has_runner && keep("promise_one_hands_on")) => {
                     leaving.has_runner = true;
                     Some(waiter)
                 }
