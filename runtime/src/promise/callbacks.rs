@@ -130,15 +130,15 @@ impl List {
 }
 
 impl Done {
-    /// The only waiter, if it is a task that waits for a wake-up, or nobody waits.
+    /// The only waiter, or none.
     ///
     /// # Errors
-    /// The waiters, if there are others.
+    /// The waiters, if there are more.
     #[inline]
-    pub(crate) fn at_most_one_waker(self) -> Result<Option<Waker>, Done> {
+    pub(crate) fn at_most_one(self) -> Result<Option<Callback>, Done> {
         match self.0 {
             List::Empty => Ok(None),
-            List::One(_, Callback::Wake(waker)) => Ok(Some(waker)),
+            List::One(_, waiter) => Ok(Some(waiter)),
             others => Err(Done(others)),
         }
     }

@@ -12,22 +12,51 @@ use super::callbacks::Callback;
 use super::repeated::Repeated;
 use super::{Promise, Shared};
 use crate::job::{Job, quietly};
+use crate::sync_prim::keep;
 
 /// The waiters of a promise that is done, on their way.
 #[derive(Default)]
 pub(super) struct Leaving {
-    /// Only where the carrier is serial are there wakers among them.
-    waiters: VecDeque<Callback>,
     /// Somebody hands them on: a thread, or a job on its way to a worker.
     has_runner: bool,
+    /// None before it is needed: most promises have one waiter.
+    rest: Option<Box<Rest>>,
+}
+
+#[derive(Default)]
+struct Rest {
+    /// Only where the carrier is serial are there wakers among them.
+    waiters: VecDeque<Callback>,
     /// Those that wait and were added under a name.
-    pub(super) repeated: Repeated,
+    repeated: Repeated,
 }
 
 impl Leaving {
+    /// Those that wait and were added under a name, if there ever were any.
+    pub(super) fn repeated(&mut self) -> Option<&mut Repeated> {
+        self.rest.as_mut().map(|rest| &mut rest.repeated)
+    }
+
+    pub(super) fn repeated_or_new(&mut self) -> &mut Repeated {
+        &mut self.rest.get_or_insert_default().repeated
+    }
+
+    fn push(&mut self, waiter: Callback) {
+        self.rest.get_or_insert_default().waiters.push_back(waiter);
+    }
+
+    /// True if the caller is to hand them on.
+    fn begins(&mut self) -> bool {
+        let has_none = self
+            .rest
+            .as_ref()
+            .is_none_or(|rest| rest.waiters.is_empty());
+        !has_none && !std::mem::replace(&mut self.has_runner, true)
+    }
+
     /// The next one. Without one, whoever comes next must hand on itself.
     fn next(&mut self) -> Option<Callback> {
-        let next = self.waiters.pop_front();
+        let next = self.rest.as_mut().and_then(|rest| rest.waiters.pop_front());
         self.has_runner = next.is_some();
         next
     }
@@ -51,25 +80,23 @@ where
     fn complete_at_once(&self) {
         // Most have one waiter; that one needs no allocation.
         let (mut first, mut others) = (None, Vec::new());
-        let has_runner = {
+        let begins = {
             let mut leaving = self.0.leaving.lock();
             // Under this lock, so that none overtakes another.
             let done = self.0.callbacks.take();
             done.for_each(|callback| match callback {
                 Callback::Wake(waker) if first.is_none() => first = Some(waker),
                 Callback::Wake(waker) => others.push(waker),
-                call => leaving.get_or_insert_default().waiters.push_back(call),
+                call => leaving.push(call),
             });
-            leaving.as_mut().is_none_or(|leaving| {
-                // The wakers above are woken by us; what was added under a name has left now.
-                leaving.repeated.clear();
-                leaving.waiters.is_empty() || std::mem::replace(&mut leaving.has_runner, true)
-            })
+            // The wakers above are woken by us; what was added under a name has left now.
+            leaving.repeated().into_iter().for_each(Repeated::clear);
+            leaving.begins()
         };
         for waker in first.into_iter().chain(others) {
             quietly(|| waker.wake());
         }
-        if !has_runner {
+        if begins {
             let runner = Runner(Some(self.0.clone()));
             self.0.carry.carry(Job::once(move || runner.run()));
         }
@@ -77,29 +104,27 @@ where
 
     /// Each leaves for itself, in order.
     fn complete_one_by_one(&self) {
-        {
+        let mut next = {
             let mut leaving = self.0.leaving.lock();
-            let mut done = self.0.callbacks.take();
-            if leaving.is_none() {
-                done = match done.at_most_one_waker() {
-                    Ok(waker) => {
-                        drop(leaving);
-                        if let Some(waker) = waker {
-                            quietly(|| waker.wake());
-                        }
+            leaving.repeated().into_iter().for_each(Repeated::clear);
+            match self.0.callbacks.take().at_most_one() {
+                Ok(None) => return,
+                // No way through the list for the only one.
+                Ok(Some(waiter)) if !(leaving.has_runner && keep("promise_one_hands_on")) => {
+                    leaving.has_runner = true;
+                    Some(waiter)
+                }
+                Ok(Some(waiter)) => return leaving.push(waiter),
+                Err(done) => {
+                    done.for_each(|waiter| leaving.push(waiter));
+                    if !leaving.begins() {
                         return;
                     }
-                    Err(done) => done,
-                };
+                    leaving.next()
+                }
             }
-            let leaving = leaving.get_or_insert_default();
-            leaving.repeated.clear();
-            done.for_each(|callback| leaving.waiters.push_back(callback));
-            if leaving.waiters.is_empty() || std::mem::replace(&mut leaving.has_runner, true) {
-                return;
-            }
-        }
-        while let Some(waiter) = self.0.next_to_leave() {
+        };
+        while let Some(waiter) = next {
             match waiter {
                 Callback::Wake(waker) => {
                     quietly(|| waker.wake());
@@ -116,16 +141,14 @@ where
                 }
                 Callback::Tell(..) => unreachable!("only tasks are in lists"),
             }
+            next = self.0.next_to_leave();
         }
     }
 }
 
 impl<T, E> Shared<T, E> {
     fn next_to_leave(&self) -> Option<Callback> {
-        self.leaving
-            .lock()
-            .as_mut()
-            .and_then(|leaving| leaving.next())
+        self.leaving.lock().next()
     }
 }
 
@@ -144,7 +167,7 @@ impl<T, E> Runner<T, E> {
 impl<T, E> Drop for Runner<T, E> {
     fn drop(&mut self) {
         let Some(promise) = self.0.take() else { return };
-        let unrun = promise.leaving.lock().take();
+        let unrun = std::mem::take(&mut *promise.leaving.lock());
         drop(unrun);
     }
 }

@@ -88,8 +88,7 @@ pub struct Promise<T, E>(Arc<Shared<T, E>>);
 struct Shared<T, E> {
     outcome: OnceLock<Result<T, PromiseError<E>>>,
     callbacks: Callbacks,
-    /// None before the first callback is added under a name, or leaves: most promises have tasks that wait, and no more.
-    leaving: Mutex<Option<Box<Leaving>>>,
+    leaving: Mutex<Leaving>,
     next_key: AtomicU64,
     /// Somebody has asked for the outcome, or nobody will. False matters only where it is an error.
     retrieved: AtomicBool,
@@ -218,8 +217,8 @@ where
     pub fn remove_done_callback(&self, callback: CallbackId) -> bool {
         let was_there = self.0.callbacks.remove(callback.0);
         if was_there {
-            if let Some(leaving) = &mut *self.0.leaving.lock() {
-                leaving.repeated.forget(callback.0);
+            if let Some(repeated) = self.0.leaving.lock().repeated() {
+                repeated.forget(callback.0);
             }
         }
         was_there

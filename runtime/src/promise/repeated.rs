@@ -81,7 +81,7 @@ where
         let entry = (callback.identity(), key);
         // Before it is in the list, so that a completion that takes it there finds it here.
         let mut leaving = self.0.leaving.lock();
-        leaving.get_or_insert_default().repeated.0.push(entry);
+        leaving.repeated_or_new().0.push(entry);
         drop(leaving);
         let callback = callback.0.clone();
         self.add_callback(key, move |promise| callback(promise));
@@ -94,8 +94,9 @@ where
     /// `asyncio.Future.remove_done_callback`.
     pub fn remove_repeated_callback(&self, callback: &DoneCallback<T, E>) -> usize {
         let mut leaving = self.0.leaving.lock();
-        let all = leaving.as_mut().map(|leaving| &mut leaving.repeated);
-        let keys = all.map_or_else(Vec::new, |all| all.take(callback.identity()));
+        let keys = leaving
+            .repeated()
+            .map_or_else(Vec::new, |all| all.take(callback.identity()));
         drop(leaving);
         // Not under the lock: a callback's drop may be anybody's code.
         let removed = keys.into_iter().filter(|key| self.0.callbacks.remove(*key));
