@@ -21,6 +21,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use pin_project_lite::pin_project;
 
+use crate::budget;
 use crate::cancellation::Cancellation;
 use crate::promise::callbacks::{Callbacks, Key};
 use crate::task::current;
@@ -427,6 +428,7 @@ impl<F: Future> Future for Run<F> {
             let block = this.block.as_mut().as_pin_mut();
             let block = block.expect("`Run` polled after it was ready");
             let inside = Inside::begin(&mut begun.around);
+            let found = budget::found();
             let polled = block.poll(context);
             drop(inside);
             if let Poll::Ready(value) = polled {
@@ -441,6 +443,7 @@ impl<F: Future> Future for Run<F> {
                 this.limit.set(scope.deadline().map(sleep_until));
             }
             if let Some(limit) = this.limit.as_mut().as_pin_mut() {
+                let _unlimited = found.look_at_limit();
                 if limit.poll(context).is_ready() {
                     let scope = scope.clone();
                     begun.frame().stops(Stopped { scope, why: None });
