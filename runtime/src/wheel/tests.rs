@@ -104,6 +104,21 @@ fn a_crowded_tick_is_looked_at_before_it_ends() {
 }
 
 #[test]
+fn an_exact_one_has_no_crowds() {
+    for first in [0, 5_000_000_000] {
+        let mut wheel = Wheel::new();
+        wheel.be_exact();
+        for n in (0..1000).rev() {
+            wheel.insert(first + n, first + n);
+        }
+        for n in 0..1000 {
+            assert_eq!(wheel.next(), Some(first + n));
+            assert_eq!(expire_all(&mut wheel, first + n), [first + n]);
+        }
+    }
+}
+
+#[test]
 fn what_came_at_once_comes_in_the_order_of_its_moments() {
     let mut wheel = Wheel::new();
     for at in [900, 100, 2_000_000, 500, 100, 70_000_000, 1_100_000] {
