@@ -14,6 +14,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use filch::Promise;
+use filch::group::TaskGroup;
 use filch::io::{AsyncReadExt, AsyncWriteExt, Direction, Interest};
 use filch::net::TcpStream;
 use filch::runtime::Runtime;
@@ -21,8 +22,8 @@ use filch::sync::{Mutex, RwLock, Semaphore, broadcast, mpmc, mpsc, oneshot, watc
 use filch::task::coop::{
     Unconstrained, cooperative, has_budget_remaining, poll_proceed, unconstrained,
 };
-use filch::task::{consume_budget, yield_now};
-use filch::time::{sleep, timeout};
+use filch::task::{consume_budget, with_grace, yield_now};
+use filch::time::{Instant, move_on_after, sleep, timeout};
 
 mod common;
 use common::{block_workers, bounded, multi, on_each_kind, pair, read_byte, single};
@@ -408,6 +409,44 @@ fn a_timeout_ends_a_future_that_always_uses_the_whole_budget() {
         let task = rt.spawn(limited());
         assert!(rt.block_on(task).unwrap().is_err());
         assert!(rt.block_on(limited()).is_err());
+    });
+}
+
+#[test]
+fn a_scope_and_a_grace_end_a_future_that_always_uses_the_whole_budget() {
+    async fn greedy() {
+        loop {
+            consume_budget().await;
+        }
+    }
+    async fn endless() -> Result<(), ()> {
+        greedy().await;
+        Ok(())
+    }
+    const SHORT: Duration = Duration::from_millis(20);
+    on_each_kind(|rt| {
+        let limited = || async {
+            assert!(move_on_after(SHORT, greedy()).await.is_none());
+            let group = TaskGroup::<()>::builder().deadline(Instant::now() + SHORT);
+            assert!(group.scope(|_| endless()).await.is_err());
+        };
+        let task = rt.spawn(limited());
+        rt.block_on(task).unwrap();
+        rt.block_on(limited());
+
+        let begun = Arc::new(AtomicUsize::new(0));
+        let count = begun.clone();
+        let task = rt.spawn(with_grace(SHORT, async move {
+            count.fetch_add(1, Ordering::SeqCst);
+            greedy().await;
+        }));
+        rt.block_on(async {
+            while begun.load(Ordering::SeqCst) == 0 {
+                yield_now().await;
+            }
+            task.cancel("enough");
+            assert!(task.await.unwrap_err().is_cancelled());
+        });
     });
 }
 
