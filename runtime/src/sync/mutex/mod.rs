@@ -46,7 +46,7 @@ use crate::sync_prim::const_fn;
 /// # });
 /// ```
 pub struct Mutex<T: ?Sized> {
-    raw: RawMutex,
+    pub(super) raw: RawMutex,
     value: Guarded<T>,
 }
 

@@ -61,6 +61,7 @@ struct Hold<'a> {
 impl Hold<'_> {
     /// A writer's right becomes a reader's.
     fn downgrade(mut self) -> Self {
+        self.permits.writer.clear();
         self.permits.release(self.count as usize - 1);
         self.count = 1;
         self
@@ -70,6 +71,7 @@ impl Hold<'_> {
 impl Drop for Hold<'_> {
     #[inline]
     fn drop(&mut self) {
+        self.permits.writer.clear();
         self.permits.release(self.count as usize);
     }
 }
@@ -82,6 +84,7 @@ struct OwnedHold<T: ?Sized> {
 
 impl<T: ?Sized> OwnedHold<T> {
     fn downgrade(mut self) -> Self {
+        self.lock.permits.writer.clear();
         self.lock.permits.release(self.count as usize - 1);
         self.count = 1;
         self
@@ -90,6 +93,7 @@ impl<T: ?Sized> OwnedHold<T> {
 
 impl<T: ?Sized> Drop for OwnedHold<T> {
     fn drop(&mut self) {
+        self.lock.permits.writer.clear();
         self.lock.permits.release(self.count as usize);
     }
 }
@@ -327,6 +331,7 @@ impl<T: ?Sized> RwLock<T> {
     /// The caller has taken all permits.
     #[inline]
     fn write_guard(&self) -> RwLockWriteGuard<'_, T> {
+        self.permits.writer.set();
         let hold = Hold {
             permits: &self.permits,
             count: self.max_reads,
@@ -337,6 +342,7 @@ impl<T: ?Sized> RwLock<T> {
 
     /// The caller has taken all permits.
     fn owned_write_guard(self: Arc<Self>) -> OwnedRwLockWriteGuard<T> {
+        self.permits.writer.set();
         let hold = OwnedHold {
             lock: self.clone(),
             count: self.max_reads,
