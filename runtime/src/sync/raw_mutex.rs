@@ -320,7 +320,8 @@ impl Future for Lock<'_> {
 }
 
 impl RawMutex {
-    #[cfg(all(test, debug_assertions, not(filch_loom)))]
+    #[cfg(all(test, not(filch_loom)))]
+    #[cfg(debug_assertions)]
     pub(super) fn dog(&self, f: impl FnOnce(&mut Dog)) {
         f(&mut self.waiters.lock());
     }
