@@ -35,11 +35,15 @@ fn in_one_poll(mut poll: impl FnMut(&mut Context<'_>) + Send + 'static) {
     });
 }
 
-type Waits<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+/// Who waits for something, and what lets it go.
+type Held = (
+    Pin<Box<dyn Future<Output = ()> + Send>>,
+    Box<dyn FnOnce() + Send>,
+);
 
-/// Everything that can be had and is held by somebody: who waits for it, and whoever lets it go.
-fn held() -> Vec<(Waits<()>, Box<dyn FnOnce() + Send>)> {
-    let mut all: Vec<(Waits<()>, Box<dyn FnOnce() + Send>)> = Vec::new();
+/// Everything that can be had, and is held by somebody.
+fn held() -> Vec<Held> {
+    let mut all: Vec<Held> = Vec::new();
     for mutex in [Mutex::new(()), Mutex::barging(())].map(Arc::new) {
         let guard = mutex.clone().try_lock_owned().unwrap();
         let waits = Box::pin(async move { drop(mutex.lock_owned().await) });
