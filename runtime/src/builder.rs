@@ -263,7 +263,8 @@ impl Builder {
         self
     }
 
-    /// Tasks that a worker polls between two looks for I/O events and timers. The default is 61.
+    /// Tasks that a worker polls between two looks for I/O events and timers, and on a current-thread runtime for the future
+    /// of `block_on`. The default is 61.
     ///
     /// # Panics
     /// If it is 0.

@@ -116,7 +116,7 @@ enum Found {
 
 impl Worker {
     /// Takes the chair, runs jobs until `leave` says so or, if it `ends_when_closed`, until the scheduler has shut
-    /// down and no job is left, and gives the chair back.
+    /// down and no job is left, and gives the chair back. `leave` is asked when no job is at hand, and every so many jobs.
     pub(super) fn work(
         scheduler: Arc<Scheduler>,
         chair: Chair,
@@ -140,16 +140,16 @@ impl Worker {
             ended: Ended::default(),
         });
         let restore = Restore(HERE.replace(Some(worker.clone())));
+        let jobs = worker.scheduler.settings.event_interval;
         while !leave() {
-            let job = match worker.next_job() {
-                Some(job) => job,
-                None => match worker.find() {
-                    Found::Job(job) => job,
-                    Found::Closed => break,
-                    Found::Again => continue,
-                },
-            };
-            worker.run(job);
+            if (0..jobs).take_while(|_| worker.run_next()).count() > 0 {
+                continue;
+            }
+            match worker.find() {
+                Found::Job(job) => worker.run(job),
+                Found::Closed => break,
+                Found::Again => {}
+            }
         }
         worker.my_seat().stops();
         worker.ended.bury(&worker.scheduler.live);
@@ -169,6 +169,12 @@ impl Worker {
 
     pub(super) fn seat(&self) -> usize {
         self.seat
+    }
+
+    /// Runs the next job of this worker's own, or from outside. False if there is none.
+    #[inline]
+    fn run_next(&self) -> bool {
+        self.next_job().map(|job| self.run(job)).is_some()
     }
 
     #[inline]
@@ -218,6 +224,9 @@ impl Worker {
         if let Some(so_far) = self.batch.get() {
             self.deque.push(job);
             self.batch.set(Some(so_far + 1));
+        } else if !self.ends_when_closed {
+            // The one worker of a runtime on somebody's thread: there is nobody to wake, and users count on the order.
+            self.deque.push(job);
         } else if let Some(displaced) = self.my_seat().next.put(job) {
             self.deque.push(displaced);
             self.pushed();
