@@ -87,6 +87,19 @@ fn a_deadline_beyond_all_time_never_comes_and_can_be_given_up() {
     });
 }
 
+#[filch::test(start_paused = true)]
+async fn a_sleep_too_long_to_be_told_comes_where_time_is_moved() {
+    let years = |n: u64| Duration::from_secs(86400 * 365 * n);
+    for long in [years(1000), Duration::from_millis(u64::MAX), Duration::MAX] {
+        let start = Instant::now();
+        sleep(long).await;
+        assert_eq!(start.elapsed(), years(30));
+    }
+    let start = Instant::now();
+    sleep(years(200)).await;
+    assert_eq!(start.elapsed(), years(200));
+}
+
 #[test]
 fn ten_thousand_sleeps_all_end_and_none_too_early() {
     let mut random = Random::from_env();

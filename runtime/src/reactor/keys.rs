@@ -7,9 +7,10 @@ use super::readiness::Readiness;
 use crate::sync_prim::Mutex;
 use std::sync::Arc;
 
-/// Bits of the index in a key; the generation has the next 31, so that no key is the poller's own (`usize::MAX`).
-const INDEX_BITS: u32 = 32;
-const GENERATION_MASK: u64 = (1 << 31) - 1;
+/// Bits of the index in a key. The poller's keys are of a word: a small one has room for a million sources.
+const INDEX_BITS: u32 = if usize::BITS < 64 { 20 } else { 32 };
+/// The generation has the others but one, so that no key is the poller's own (`usize::MAX`).
+const GENERATION_MASK: u64 = (1 << (usize::BITS - INDEX_BITS - 1)) - 1;
 
 /// A registered source, as the poller names it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -35,7 +36,9 @@ impl Keys {
         }
         let generation = table.next_generation & GENERATION_MASK;
         table.next_generation += 1;
-        let index = table.sources.insert((generation, source)) as u64;
+        let index = table.sources.vacant_key() as u64;
+        assert!(index < 1 << INDEX_BITS, "too many sources");
+        table.sources.insert((generation, source));
         Some(SourceKey(generation << INDEX_BITS | index))
     }
 
@@ -94,6 +97,20 @@ mod tests {
         let mut seen = Vec::new();
         keys.for_each(&[(old, "old"), (new, "new")], |_, e| seen.push(e));
         assert_eq!(seen, ["new"]);
+    }
+
+    #[test]
+    fn a_key_goes_through_the_word_of_the_poller_and_is_not_its_own() {
+        let keys = Keys::default();
+        for generation in [0, 1, GENERATION_MASK, GENERATION_MASK + 1, u64::MAX] {
+            keys.0.lock().next_generation = generation & (u64::MAX >> 1);
+            let key = keys.add(Arc::new(Readiness::new())).unwrap();
+            let through = SourceKey(key.0 as usize as u64);
+            assert!(through == key && key.0 as usize != usize::MAX, "{key:?}");
+            let mut seen = 0;
+            keys.for_each(&[(through, ())], |_, ()| seen += 1);
+            assert_eq!(seen, 1);
+        }
     }
 
     #[test]

@@ -10,6 +10,9 @@ use crate::context;
 /// What stands for a time too far away to be told.
 const FAR: Duration = Duration::from_secs(86400 * 365 * 30);
 
+/// The longest that a clock tells from now: its moments are numbers of nanoseconds, of 64 bits.
+const TELLABLE: Duration = Duration::from_nanos(u64::MAX / 2);
+
 /// A moment of the current runtime's clock: as [`std::time::Instant`], but a test can stop and move it
 /// ([`pause`](super::pause)).
 ///
@@ -83,7 +86,8 @@ impl Instant {
 
     /// So much later, or some 30 years if that cannot be told.
     pub(super) fn later(now: Std, duration: Duration) -> Instant {
-        Instant(now.checked_add(duration).unwrap_or_else(|| now + FAR))
+        let told = (duration <= TELLABLE).then(|| now.checked_add(duration));
+        Instant(told.flatten().unwrap_or_else(|| now + FAR))
     }
 }
 
