@@ -128,16 +128,21 @@ pub use filch_runtime::sync;
 
 /// What `asyncio` has beside its event loop: tasks of a loop, and ways to await several of them.
 pub mod asyncio {
+    #[doc(inline)]
+    pub use filch_net::streams::{
+        IncompleteReadError, LimitOverrunError, Lines, ReadError, Server, StreamOptions,
+        StreamReader, StreamWriter, open_connection, start_server,
+    };
     pub use filch_runtime::event_loop::{
         AsCompleted, Awaitable, Barrier, BoundedSemaphore, BrokenBarrierError, Cancelled,
         CatchCancel, Condition, Context, Ended, Ensure, Event, ExceptionContext, Fifo, Gather,
         Gathering, Handle, Held, Leaf, Lifo, LifoQueue, Lock, LoopClosed, LoopTask,
         LoopTaskBuilder, Outcome, PriorityQueue, Queue, QueueGetError, QueueOf, QueuePutError,
-        QueueShutDown, ReturnWhen, Runner, Semaphore, Smallest, TaskError, TaskPanic, TaskRef,
-        Timeout, TimeoutError, TimerHandle, Waited, all_tasks, as_completed, catch_cancel,
-        copy_context, create_task, current_task, ensure_future, gather, gather_outcomes,
-        get_running_loop, run, shield, sleep, timeout, timeout_at, to_thread, wait, wait_for,
-        wait_on,
+        QueueShutDown, Ran, ReturnWhen, RunError, Runner, Semaphore, Smallest, TaskError,
+        TaskPanic, TaskRef, Timeout, TimeoutError, TimerHandle, Waited, all_tasks, as_completed,
+        catch_cancel, copy_context, create_task, current_task, ensure_future, gather,
+        gather_outcomes, get_running_loop, run, shield, sleep, timeout, timeout_at, to_thread,
+        wait, wait_for, wait_on,
     };
 }
 

@@ -2,7 +2,9 @@
 
 use super::{Better, Layout, RUNS, Row, size};
 use crate::asyncio::{self, Doing};
+use crate::asyncio_echo::{self, Place};
 use crate::strands;
+use crate::thread_bytes;
 
 macro_rules! asyncio {
     ($name:literal, $doing:ident, $about:literal) => {
@@ -53,6 +55,36 @@ pub(super) const ROWS: &[Row] = &[
         full: size(3, 1_000),
         quick: size(1, 1_000),
         enter: |peer, workers| asyncio::enter(Doing::TaskBytes, peer, workers),
+        ..RUNS
+    },
+    Row {
+        name: "asyncio_echo_64",
+        unit: "round trips/s",
+        better: Better::Higher,
+        floor: Some(5.0),
+        about: "64-byte echo over 64 connections on asyncio's streams; filch's on all workers",
+        peers: asyncio::PEERS,
+        enter: |peer, workers| asyncio_echo::enter(Place::Workers, peer, workers),
+        ..RUNS
+    },
+    Row {
+        name: "asyncio_echo_64_loop",
+        unit: "round trips/s",
+        better: Better::Higher,
+        about: "the same with filch's streams in tasks of one loop: one core against one core",
+        peers: asyncio::PEERS,
+        enter: |peer, workers| asyncio_echo::enter(Place::Loop, peer, workers),
+        ..RUNS
+    },
+    Row {
+        name: "thread_bytes",
+        unit: "bytes",
+        about: "resident memory of an idle task, against an idle OS thread",
+        peers: thread_bytes::PEERS,
+        layout: Layout::Apart,
+        full: size(3, 1_000),
+        quick: size(1, 1_000),
+        enter: thread_bytes::enter,
         ..RUNS
     },
     Row {
