@@ -47,7 +47,7 @@ struct Filch {
 
 impl Contestant for Filch {
     fn round(&mut self, window: Duration) -> Result<f64, Wrong> {
-        let outcome = match self.place {
+        match self.place {
             Place::Workers => {
                 let main = self.runtime.spawn(measure(window));
                 let main = self.runtime.block_on(main);
@@ -58,8 +58,7 @@ impl Contestant for Filch {
                 let main = EventLoop::new().run_until_complete(measure(window));
                 main.map_err(|e| e.to_string())?
             }
-        };
-        outcome
+        }
     }
 }
 
