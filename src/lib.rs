@@ -29,6 +29,7 @@
 //! | hand a value over later, with callbacks | [`Promise`] |
 //! | stop in the middle, yield a value, go on later | [`generator`] |
 //! | send, lock, count and signal between tasks | [`sync`] |
+//! | run callbacks and tasks one after another | [`EventLoop`], [`asyncio`] |
 //! | speak TCP | [`net`], with the traits of [`io`] |
 //! | watch a file descriptor of your own | [`io::Source`] |
 //!
@@ -41,7 +42,8 @@
 
 pub use filch_macros::{main, test};
 pub use filch_runtime::{
-    CallbackId, InvalidState, Promise, PromiseError, PromiseFuture, PromiseState, block_on, spawn,
+    CallbackId, EventLoop, InvalidState, Promise, PromiseError, PromiseFuture, PromiseState,
+    block_on, spawn,
 };
 
 pub use filch_runtime::{DoneCallback, Unretrieved};
@@ -123,6 +125,21 @@ pub mod generator {
 /// Channels, locks and signals between tasks.
 #[doc(inline)]
 pub use filch_runtime::sync;
+
+/// What `asyncio` has beside its event loop: tasks of a loop, and ways to await several of them.
+pub mod asyncio {
+    pub use filch_runtime::event_loop::{
+        AsCompleted, Awaitable, Barrier, BoundedSemaphore, BrokenBarrierError, Cancelled,
+        CatchCancel, Condition, Context, Ended, Ensure, Event, ExceptionContext, Fifo, Gather,
+        Gathering, Handle, Held, Leaf, Lifo, LifoQueue, Lock, LoopClosed, LoopTask,
+        LoopTaskBuilder, Outcome, PriorityQueue, Queue, QueueGetError, QueueOf, QueuePutError,
+        QueueShutDown, ReturnWhen, Runner, Semaphore, Smallest, TaskError, TaskPanic, TaskRef,
+        Timeout, TimeoutError, TimerHandle, Waited, all_tasks, as_completed, catch_cancel,
+        copy_context, create_task, current_task, ensure_future, gather, gather_outcomes,
+        get_running_loop, run, shield, sleep, timeout, timeout_at, to_thread, wait, wait_for,
+        wait_on,
+    };
+}
 
 /// Reading and writing without blocking: the traits, and the door of the reactor.
 ///

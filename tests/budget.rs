@@ -14,61 +14,20 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use filch::Promise;
+use filch::group::TaskGroup;
 use filch::io::{AsyncReadExt, AsyncWriteExt, Direction, Interest};
 use filch::net::TcpStream;
-use filch::runtime::Runtime;
-use filch::sync::{Mutex, RwLock, Semaphore, broadcast, mpmc, mpsc, oneshot, watch};
 use filch::task::coop::{
     Unconstrained, cooperative, has_budget_remaining, poll_proceed, unconstrained,
 };
-use filch::task::{consume_budget, yield_now};
-use filch::time::{sleep, timeout};
+use filch::task::{consume_budget, with_grace, yield_now};
+use filch::time::{Instant, move_on_after, sleep, timeout};
 
 mod common;
+#[path = "common/greedy.rs"]
+mod greedy;
 use common::{block_workers, bounded, multi, on_each_kind, pair, read_byte, single};
-
-/// Operations in one poll.
-const BUDGET: usize = 128;
-
-/// Prepares and then runs so many ready operations in a task of a runtime without a second worker, beside a polite task
-/// that counts its polls: it must have had its turn about once for each budget.
-#[track_caller]
-fn lets_others_run<F>(operations: usize, prepare: impl Fn() -> F + Send + Copy + 'static)
-where
-    F: Future<Output: Future<Output = ()> + Send> + Send + 'static,
-{
-    let turns = move |rt: Runtime| {
-        rt.block_on(async move {
-            let turns = Arc::new(AtomicUsize::new(0));
-            let count = turns.clone();
-            let polite = filch::spawn(async move {
-                loop {
-                    count.fetch_add(1, Ordering::SeqCst);
-                    yield_now().await;
-                }
-            });
-            let counted = filch::spawn(async move {
-                let greedy = prepare().await;
-                let before = turns.load(Ordering::SeqCst);
-                greedy.await;
-                turns.load(Ordering::SeqCst) - before
-            });
-            let turns = counted.await.unwrap();
-            polite.abort();
-            turns
-        })
-    };
-    for (kind, rt) in [("one worker", multi(1)), ("current thread", single())] {
-        let turns = bounded(move || turns(rt));
-        let wanted = operations / BUDGET;
-        // The first budget was used in part for what came before.
-        let fair = wanted.saturating_sub(1)..=wanted + 1;
-        assert!(
-            fair.contains(&turns),
-            "{kind}: {turns} turns in {operations} operations"
-        );
-    }
-}
+use greedy::{BUDGET, lets_others_run};
 
 /// Two ends of a connection. The second is not watched, and does not block: it never waits.
 async fn connection() -> (TcpStream, std::net::TcpStream) {
@@ -140,60 +99,6 @@ fn sources_of_ones_own() {
                     .unwrap();
             }
             drop(there);
-        }
-    });
-}
-
-#[test]
-fn channels_with_messages_and_room() {
-    const TURNS: usize = 16 * BUDGET;
-    lets_others_run(4 * TURNS, || async {
-        let (tx, mut rx) = mpsc::channel(8);
-        let (to_any, any) = mpmc::channel(8);
-        async move {
-            for n in 0..TURNS {
-                tx.send(n).await.unwrap();
-                assert_eq!(rx.recv().await, Some(n));
-                to_any.send(n).await.unwrap();
-                assert_eq!(any.recv().await, Some(n));
-            }
-        }
-    });
-    lets_others_run(2 * TURNS, || async {
-        let (tx, mut rx) = broadcast::channel(8);
-        let (watched, mut watcher) = watch::channel(0);
-        async move {
-            for n in 1..=TURNS {
-                tx.send(n).unwrap();
-                assert_eq!(rx.recv().await, Ok(n));
-                watched.send(n).unwrap();
-                watcher.changed().await.unwrap();
-            }
-        }
-    });
-    lets_others_run(TURNS, || async {
-        async move {
-            for n in 0..TURNS {
-                let (tx, rx) = oneshot::channel();
-                tx.send(n).unwrap();
-                assert_eq!(rx.await, Ok(n));
-            }
-        }
-    });
-}
-
-#[test]
-fn locks_that_are_free() {
-    const TURNS: usize = 16 * BUDGET;
-    lets_others_run(4 * TURNS, || async {
-        let (mutex, rwlock, semaphore) = (Mutex::new(0), RwLock::new(0), Semaphore::new(1));
-        async move {
-            for _ in 0..TURNS {
-                *mutex.lock().await += 1;
-                *rwlock.write().await += 1;
-                assert!(*rwlock.read().await > 0);
-                drop(semaphore.acquire().await.unwrap());
-            }
         }
     });
 }
@@ -408,6 +313,44 @@ fn a_timeout_ends_a_future_that_always_uses_the_whole_budget() {
         let task = rt.spawn(limited());
         assert!(rt.block_on(task).unwrap().is_err());
         assert!(rt.block_on(limited()).is_err());
+    });
+}
+
+#[test]
+fn a_scope_and_a_grace_end_a_future_that_always_uses_the_whole_budget() {
+    async fn greedy() {
+        loop {
+            consume_budget().await;
+        }
+    }
+    async fn endless() -> Result<(), ()> {
+        greedy().await;
+        Ok(())
+    }
+    const SHORT: Duration = Duration::from_millis(20);
+    on_each_kind(|rt| {
+        let limited = || async {
+            assert!(move_on_after(SHORT, greedy()).await.is_none());
+            let group = TaskGroup::<()>::builder().deadline(Instant::now() + SHORT);
+            assert!(group.scope(|_| endless()).await.is_err());
+        };
+        let task = rt.spawn(limited());
+        rt.block_on(task).unwrap();
+        rt.block_on(limited());
+
+        let begun = Arc::new(AtomicUsize::new(0));
+        let count = begun.clone();
+        let task = rt.spawn(with_grace(SHORT, async move {
+            count.fetch_add(1, Ordering::SeqCst);
+            greedy().await;
+        }));
+        rt.block_on(async {
+            while begun.load(Ordering::SeqCst) == 0 {
+                yield_now().await;
+            }
+            task.cancel("enough");
+            assert!(task.await.unwrap_err().is_cancelled());
+        });
     });
 }
 

@@ -79,9 +79,7 @@ fn what_happens_at_different_moments_happens_in_order() {
             };
             let tasks: Vec<_> = durations.iter().map(spawn).collect();
             for task in tasks {
-                // Some crowd in one millisecond.
-                let late = task.await.unwrap();
-                assert!(late <= ms(2), "{late:?}");
+                assert_eq!(task.await.unwrap(), Duration::ZERO, "late");
             }
         });
     });
@@ -479,4 +477,24 @@ async fn a_test_on_many_workers_may_too() {
 #[filch::test(start_paused = false)]
 async fn a_test_may_say_that_it_does_not() {
     time::pause();
+}
+
+#[test]
+fn a_stopped_clock_keeps_moments_apart_however_many_crowd() {
+    paused(|rt| {
+        rt.block_on(async {
+            // Some two of these milliseconds are in one tick of the wheel.
+            for at in 1..=64 {
+                let sleeper = |at| async move {
+                    let before = Instant::now();
+                    sleep(ms(at)).await;
+                    assert_eq!(before.elapsed(), ms(at));
+                };
+                let all = (0..100).map(|n| sleeper(at + u64::from(n < 99)));
+                for task in all.map(filch::spawn).collect::<Vec<_>>() {
+                    task.await.unwrap();
+                }
+            }
+        });
+    });
 }

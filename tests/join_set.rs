@@ -458,7 +458,25 @@ fn local_tasks_join_a_set_too() {
         let here = one.clone();
         set.spawn_local(async move { (10, here) });
         drop(one);
-        set.join_all().await
+        let named = set.build_task().name("eleven");
+        named.spawn_local(async { panic!("on purpose") }).unwrap();
+        let lonely = LocalSet::new();
+        let named = set.build_task().name("twelve");
+        named
+            .spawn_local_on(std::future::pending(), &lonely)
+            .unwrap();
+        drop(lonely);
+        let mut values = Vec::new();
+        let mut lost = Vec::new();
+        while let Some(joined) = set.join_next().await {
+            match joined {
+                Ok(value) => values.push(value),
+                Err(error) => lost.push(error.name().unwrap().to_owned()),
+            }
+        }
+        lost.sort_unstable();
+        assert_eq!(lost, ["eleven", "twelve"]);
+        values
     });
     let mut numbers: Vec<i32> = joined.iter().map(|(n, _)| *n).collect();
     numbers.sort_unstable();

@@ -32,6 +32,7 @@ const STOREYS: [&[&str]; 4] = [
         "builder",
         "cancel",
         "context",
+        "event_loop",
         "group",
         "handle",
         "io",

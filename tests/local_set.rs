@@ -10,7 +10,7 @@ use std::task::{Poll, Waker};
 use std::thread::ThreadId;
 use std::time::Duration;
 
-use filch::task::{LocalSet, spawn_blocking, spawn_local, yield_now};
+use filch::task::{Builder, LocalSet, cancelled, spawn_blocking, spawn_local, yield_now};
 use filch::time::sleep;
 use futures::FutureExt;
 use futures::channel::oneshot;
@@ -396,5 +396,28 @@ fn eight_threads_wake_the_tasks_of_a_set_and_no_wake_up_is_lost() {
             .into_iter()
             .for_each(|thread| thread.join().unwrap());
         assert_eq!(done.load(Ordering::Relaxed), 8 * many(500));
+    });
+}
+
+#[test]
+fn a_local_task_with_grace_tidies_up() {
+    on_each_kind(|rt| {
+        let set = LocalSet::new();
+        let builder = || Builder::new().grace(Duration::from_secs(3600));
+        let tidies = async || {
+            cancelled().await;
+            yield_now().await;
+            "tidy"
+        };
+        let there = builder().spawn_local_on(tidies(), &set).unwrap();
+        set.block_on(&rt, async {
+            let here = builder().spawn_local(tidies()).unwrap();
+            for task in [here, there] {
+                yield_now().await;
+                sleep(Duration::from_millis(1)).await;
+                task.cancel("bedtime");
+                assert_eq!(task.await.unwrap(), "tidy");
+            }
+        });
     });
 }

@@ -212,6 +212,7 @@ fn each_model_that_is_named_is_a_test() {
         "/time",
         "/cancel",
         "/group",
+        "/event_loop",
     ];
     let all = folders
         .iter()

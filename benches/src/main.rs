@@ -18,6 +18,7 @@ mod stats;
 mod tally;
 
 mod accept_close;
+mod asyncio;
 mod broadcast;
 mod budget_fairness;
 mod chained_spawn;
@@ -41,6 +42,7 @@ mod oneshot;
 mod ping_pong;
 mod sleep_many;
 mod spawn;
+mod strands;
 mod task_bytes;
 mod task_group;
 mod timeout_unfired;
@@ -135,6 +137,8 @@ fn contests(plan: &Plan) -> Vec<Line> {
         bar.set_message(row.name);
         let line = if plan.workers < row.least_workers {
             Line::left_out(row, format!("it needs {} workers", row.least_workers))
+        } else if row.peers == asyncio::PEERS && !asyncio::has_python() {
+            Line::left_out(row, "there is no python3 to measure against".to_owned())
         } else {
             let outcome = contest::run(row, row.size(plan.quick), plan.workers, || bar.inc(1));
             Line::of(row, outcome)

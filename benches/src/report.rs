@@ -26,7 +26,7 @@ pub(crate) struct Report {
 pub(crate) struct Line {
     row: &'static Row,
     peers: BTreeMap<String, Summary>,
-    /// filch : tokio, by medians. `None` when either is missing or the row failed.
+    /// filch : its rival, which is tokio where it takes part, by medians. `None` when either is missing or the row failed.
     ratio: Option<f64>,
     /// Quartiles of the same ratio taken round by round.
     ratio_quartiles: Option<[f64; 2]>,
@@ -49,10 +49,10 @@ impl Line {
             .collect();
         let (mut ratio, mut ratio_quartiles) = (None, None);
         if outcome.failure.is_none() {
-            if let (Some(filch), Some(tokio)) = (peers.get("filch"), peers.get("tokio")) {
-                ratio = Some(row.better.ratio(filch.median, tokio.median));
+            if let (Some(filch), Some(rival)) = (peers.get("filch"), peers.get(row.rival())) {
+                ratio = Some(row.better.ratio(filch.median, rival.median));
             }
-            let pairs = runs("filch").iter().zip(runs("tokio"));
+            let pairs = runs("filch").iter().zip(runs(row.rival()));
             let by_round: Vec<_> = pairs.map(|(&f, &t)| row.better.ratio(f, t)).collect();
             ratio_quartiles = quartiles(&by_round);
         }
@@ -107,6 +107,7 @@ impl Line {
         put("about", row.about.into());
         put("unit", row.unit.into());
         put("better", row.better.word().into());
+        put("rival", row.rival().into());
         put("filch", Value::Null);
         put("tokio", Value::Null);
         put("smol", Value::Null);

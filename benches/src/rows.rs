@@ -1,5 +1,6 @@
 //! All rows: what each is called, counted in, demanded to reach, and how long its runs are.
 
+mod asyncio;
 mod net;
 mod sync;
 mod tasks;
@@ -55,7 +56,7 @@ pub(crate) struct Row {
     pub(crate) name: &'static str,
     pub(crate) unit: &'static str,
     pub(crate) better: Better,
-    /// The least ratio filch : tokio that the project demands of itself.
+    /// The least ratio filch : rival that the project demands of itself.
     pub(crate) floor: Option<f64>,
     pub(crate) about: &'static str,
     pub(crate) peers: &'static [&'static str],
@@ -68,6 +69,11 @@ pub(crate) struct Row {
 }
 
 impl Row {
+    /// Whom filch is compared with: tokio, where it takes part.
+    pub(crate) fn rival(&self) -> &'static str {
+        self.peers[1]
+    }
+
     pub(crate) fn size(&self, quick: bool) -> Size {
         if quick { self.quick } else { self.full }
     }
@@ -95,7 +101,13 @@ const fn size(rounds: u32, window_ms: u64) -> Size {
     }
 }
 
-const ROWS: [&[Row]; 4] = [tasks::ROWS, net::ROWS, time::ROWS, sync::ROWS];
+const ROWS: [&[Row]; 5] = [
+    tasks::ROWS,
+    net::ROWS,
+    time::ROWS,
+    sync::ROWS,
+    asyncio::ROWS,
+];
 
 /// All rows, in the order of the table.
 pub(crate) fn all() -> impl Iterator<Item = &'static Row> {
@@ -120,13 +132,9 @@ mod tests {
     fn each_name_stands_for_one_row() {
         for row in all() {
             assert_eq!(all().filter(|other| other.name == row.name).count(), 1);
-            // A generator has no peer among the runtimes.
-            let peer = if row.name == "generator_next" {
-                "iterator"
-            } else {
-                "tokio"
-            };
-            assert!(row.peers.starts_with(&["filch", peer]), "{}", row.name);
+            assert_eq!(row.peers[0], "filch", "{}", row.name);
+            let has_tokio = row.peers.contains(&"tokio");
+            assert_eq!(row.rival() == "tokio", has_tokio, "{}", row.name);
         }
     }
 }

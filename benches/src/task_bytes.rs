@@ -58,7 +58,7 @@ fn spawn_idle<E: Engine>(engine: E, tasks: usize) -> Result<(), Wrong> {
     Ok(())
 }
 
-fn resident_bytes() -> Result<f64, Wrong> {
+pub(crate) fn resident_bytes() -> Result<f64, Wrong> {
     let statm = fs::read_to_string("/proc/self/statm").map_err(|e| format!("statm: {e}"))?;
     let pages: f64 = statm
         .split_whitespace()

@@ -59,6 +59,25 @@ pub(crate) fn unlimited() -> Allotted {
     Allotted(LEFT.replace(UNLIMITED))
 }
 
+/// What a future found when it was polled, for the limit that is looked at after it.
+#[must_use = "asked after the poll"]
+pub(crate) struct Found(bool);
+
+/// Before a future with a limit is polled.
+#[inline]
+pub(crate) fn found() -> Found {
+    Found(has_budget_remaining())
+}
+
+impl Found {
+    /// After it was polled: a future that uses the whole budget each time must not keep its limit from being looked at.
+    #[inline]
+    pub(crate) fn look_at_limit(self) -> Option<Allotted> {
+        let it_used_the_rest = self.0 && !has_budget_remaining();
+        it_used_the_rest.then(unlimited)
+    }
+}
+
 /// May an operation of this task go on? If nothing is left, the task is woken: it comes again, with a whole budget.
 ///
 /// The light form of [`poll_proceed`]: [`spend`] one once the operation turns out to be ready.

@@ -377,13 +377,13 @@ impl fmt::Debug for Handle {
 impl std::panic::UnwindSafe for Handle {}
 impl std::panic::RefUnwindSafe for Handle {}
 
-impl Carry for Handle {
+impl Carry for Inner {
     fn carry(&self, job: Job) {
-        self.0.scheduler.carry(job);
+        self.scheduler.carry(job);
     }
 
     fn unretrieved(&self, report: &Unretrieved<'_>) {
-        match &self.0.on_unretrieved {
+        match &self.on_unretrieved {
             Some(handler) => handler(report),
             None => report.tell(),
         }
@@ -402,6 +402,6 @@ where
     #[track_caller]
     #[expect(clippy::new_without_default, reason = "it panics outside a runtime")]
     pub fn new() -> Promise<T, E> {
-        Promise::with(Handle::current())
+        Promise::with(Handle::current().0)
     }
 }

@@ -66,7 +66,9 @@ fn pop() {
 }
 
 /// What a task inherits; its runner takes it out and puts it back.
-pub(crate) struct Inheritance(Mutex<Vec<(Key, Box<dyn Heirloom>)>>);
+pub(crate) struct Inheritance(Mutex<Option<Values>>);
+
+type Values = Vec<(Key, Box<dyn Heirloom>)>;
 
 impl std::fmt::Debug for Inheritance {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -87,21 +89,51 @@ pub(crate) fn bequeath() -> Option<Inheritance> {
 fn copy_all() -> Option<Inheritance> {
     // A copy is anybody's code, and may come back here.
     let keys = KEYS.try_with(|keys| keys.borrow().clone()).ok()?;
-    let mut all: Vec<(Key, Box<dyn Heirloom>)> = Vec::new();
+    let mut all = Values::new();
     for key in keys {
         if all.iter().all(|(known, _)| known.address != key.address) {
             all.extend((key.copy)().map(|copy| (key, copy)));
         }
     }
-    (!all.is_empty()).then(|| Inheritance(Mutex::new(all)))
+    (!all.is_empty()).then(|| Inheritance(Mutex::new(Some(all))))
 }
 
 /// What a run of a task wears of its inheritance: taken off when this is dropped. Most tasks have none.
 #[must_use = "taken off when dropped"]
 pub(crate) struct Worn(Option<Box<Clothes>>);
 
-/// Copies that are put on, with whether they could be.
-struct Clothes(Vec<(Key, Box<dyn Heirloom>, bool)>);
+/// Copies that are put on, with whether they could be; none if somebody else wears them.
+struct Clothes(Option<Vec<Cloth>>);
+
+type Cloth = (Key, Box<dyn Heirloom>, bool);
+
+/// Calls `f` with an inheritance on, if there is any.
+///
+/// # Panics
+/// If some of it could not be put on; with `f`.
+#[inline]
+pub(crate) fn wearing<R>(inheritance: Option<&Inheritance>, f: impl FnOnce() -> R) -> R {
+    match inheritance {
+        Some(inheritance) => wearing_some(inheritance, f),
+        None => f(),
+    }
+}
+
+#[cold]
+fn wearing_some<R>(inheritance: &Inheritance, f: impl FnOnce() -> R) -> R {
+    /// Gives it back, also if `f` panics.
+    struct Kept<'a>(Box<Clothes>, &'a Inheritance);
+
+    impl Drop for Kept<'_> {
+        fn drop(&mut self) {
+            self.0.keep(Some(self.1));
+        }
+    }
+
+    let kept = Kept(Clothes::put_on(inheritance), inheritance);
+    kept.0.check();
+    f()
+}
 
 impl Worn {
     /// Puts it on, if there is any.
@@ -131,41 +163,43 @@ impl Worn {
 impl Clothes {
     #[cold]
     fn put_on(inheritance: &Inheritance) -> Box<Clothes> {
-        let all = std::mem::take(&mut *inheritance.0.lock());
+        let all = inheritance.0.lock().take();
         let put_on = |(key, mut copy): (Key, Box<dyn Heirloom>)| {
             let fits = copy.exchange();
             push(key);
             (key, copy, fits)
         };
-        Box::new(Clothes(all.into_iter().map(put_on).collect()))
+        let all = all.map(|all| all.into_iter().map(put_on).collect());
+        Box::new(Clothes(all))
     }
 
     #[cold]
     fn check(&self) {
+        let Some(all) = &self.0 else {
+            panic!("cannot enter context: it is entered already");
+        };
         assert!(
-            self.0.iter().all(|(_, _, fits)| *fits),
+            all.iter().all(|(_, _, fits)| *fits),
             "cannot run a task that inherits a task-local value while that value's storage is borrowed"
         );
     }
 
     #[cold]
     fn keep(&mut self, inheritance: Option<&Inheritance>) {
-        if let Some(inheritance) = inheritance {
-            let all = self.take_off();
-            *inheritance.0.lock() = all;
+        if let (Some(inheritance), Some(all)) = (inheritance, self.take_off()) {
+            *inheritance.0.lock() = Some(all);
         }
     }
 
-    fn take_off(&mut self) -> Vec<(Key, Box<dyn Heirloom>)> {
-        let take_off = |(key, mut copy, fits): (Key, Box<dyn Heirloom>, bool)| {
+    fn take_off(&mut self) -> Option<Values> {
+        let take_off = |(key, mut copy, fits): Cloth| {
             pop();
             if fits {
                 copy.exchange();
             }
             (key, copy)
         };
-        let all = std::mem::take(&mut self.0);
-        all.into_iter().map(take_off).collect()
+        Some(self.0.take()?.into_iter().map(take_off).collect())
     }
 }
 
@@ -173,7 +207,7 @@ impl Drop for Clothes {
     /// The task is done.
     #[cold]
     fn drop(&mut self) {
-        for (_, copy) in self.take_off() {
+        for (_, copy) in self.take_off().into_iter().flatten() {
             quietly(|| drop(copy));
         }
     }

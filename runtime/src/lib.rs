@@ -34,6 +34,7 @@ mod scheduler; //    queues, workers, who sleeps
 mod builder;
 mod cancel;
 mod context;
+pub mod event_loop;
 pub mod group;
 mod handle;
 pub mod io;
@@ -62,6 +63,7 @@ pub use cancel::{
 pub use cancellation::Cancellation;
 pub use context::EnterGuard;
 pub use error::JoinError;
+pub use event_loop::EventLoop;
 pub use group::{Scope, ScopedJoinHandle, scope};
 pub use handle::{Handle, RuntimeFlavor, RuntimeId, TryCurrentError};
 pub use join::{AbortOnDropHandle, JoinHandle};

@@ -183,7 +183,7 @@ impl Worker {
                 // Whoever waits for it is still there.
                 Err(error) => return drop(tell.send(Err(error))),
             };
-            let over = Promise::with(runtime.handle().clone());
+            let over = Promise::with(runtime.handle().0.clone());
             let worker = Worker {
                 handle: runtime.handle().clone(),
                 load: AtomicUsize::new(0),

@@ -12,6 +12,7 @@ use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
+use crate::cancel::with_grace;
 use crate::context;
 use crate::join::JoinHandle;
 use crate::local::Set;
@@ -167,7 +168,11 @@ impl TaskBuilder<'_> {
         F: Future + 'static,
         F::Output: 'static,
     {
-        Ok(spawn_local_from(future, self.origin(Location::caller())))
+        let origin = self.origin(Location::caller());
+        Ok(match self.grace {
+            Some(period) => spawn_local_from(with_grace(period, future), origin),
+            None => spawn_local_from(future, origin),
+        })
     }
 
     /// Spawns a task of this set under this name: as [`LocalSet::spawn_local`].
@@ -184,7 +189,11 @@ impl TaskBuilder<'_> {
         F: Future + 'static,
         F::Output: 'static,
     {
-        Ok(local_set.0.spawn(future, self.origin(Location::caller())))
+        let origin = self.origin(Location::caller());
+        Ok(match self.grace {
+            Some(period) => local_set.0.spawn(with_grace(period, future), origin),
+            None => local_set.0.spawn(future, origin),
+        })
     }
 }
 

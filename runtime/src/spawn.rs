@@ -188,7 +188,8 @@ pub fn try_id() -> Option<Id> {
 #[must_use = "nothing is spawned before `spawn`"]
 pub struct TaskBuilder<'a> {
     name: Option<&'a str>,
-    grace: Option<Duration>,
+    /// For the tasks of `local_set`, too.
+    pub(crate) grace: Option<Duration>,
 }
 
 impl<'a> TaskBuilder<'a> {

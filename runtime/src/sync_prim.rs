@@ -8,7 +8,9 @@
 #[cfg(not(filch_loom))]
 mod imp {
     pub(crate) use parking_lot::{Mutex, MutexGuard, RwLock, RwLockReadGuard};
-    pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering, fence};
+    pub(crate) use std::sync::atomic::{
+        AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering, fence,
+    };
 
     /// `std::cell::UnsafeCell` with loom's interface.
     #[derive(Debug)]
@@ -54,7 +56,9 @@ mod imp {
 
 #[cfg(filch_loom)]
 mod imp {
-    pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering, fence};
+    pub(crate) use loom::sync::atomic::{
+        AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering, fence,
+    };
     pub(crate) use loom::sync::{MutexGuard, RwLockReadGuard};
 
     /// loom's cell; its drop is an access, too.

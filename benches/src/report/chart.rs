@@ -75,13 +75,13 @@ pub(super) fn draw(report: &Report) -> String {
     let mut put = |element: String| writeln!(svg, "{element}").expect("a String takes all");
 
     put(format!(
-        r#"<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}" font-family="system-ui, 'DejaVu Sans', Arial, sans-serif" font-size="13" role="img" aria-label="filch compared with tokio, ratio for each problem">"#
+        r#"<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}" font-family="system-ui, 'DejaVu Sans', Arial, sans-serif" font-size="13" role="img" aria-label="filch compared with its rivals, ratio for each problem">"#
     ));
     put(format!(
         r##"<rect width="{WIDTH}" height="{height}" fill="#fff"/>"##
     ));
     put(format!(
-        r#"<text x="16" y="26" font-size="17" font-weight="600" fill="{INK}">filch : tokio, how many times better (log scale)</text>"#
+        r#"<text x="16" y="26" font-size="17" font-weight="600" fill="{INK}">filch : tokio or the named rival, how many times better (log scale)</text>"#
     ));
     put(format!(
         r#"<text x="16" y="46" font-size="11" fill="{FAINT}">{}</text>"#,
@@ -158,6 +158,9 @@ fn row(line: &Line, scale: &Scale, middle: f64) -> String {
         ));
     }
     let mut note = figure(ratio);
+    if line.row.rival() != "tokio" {
+        note += &format!(" : {}", line.row.rival());
+    }
     if let Some(floor) = line.row.floor {
         let x = scale.x(floor);
         if scale.shows(floor) {
@@ -182,7 +185,7 @@ fn row(line: &Line, scale: &Scale, middle: f64) -> String {
 fn legend(y: f64) -> String {
     let box_y = y - 10.0;
     format!(
-        r##"<g font-size="11" fill="{FAINT}"><rect x="16" y="{box_y}" width="12" height="12" fill="{WIN}"/><text x="33" y="{y}">filch better</text><rect x="118" y="{box_y}" width="12" height="12" fill="{LOSS}"/><text x="135" y="{y}">tokio better</text><path d="M226 {box_y}v12" stroke="{INK}" stroke-width="2.5"/><text x="234" y="{y}">target</text><path d="M286 {mid}h24m-24 -3v6m24 -6v6" stroke="#000" stroke-opacity="0.55" fill="none"/><text x="316" y="{y}">middle half of the rounds</text><path d="M480 {box_y}l7 6l-7 6z" fill="{FAINT}"/><text x="493" y="{y}">goes on beyond the scale</text></g>"##,
+        r##"<g font-size="11" fill="{FAINT}"><rect x="16" y="{box_y}" width="12" height="12" fill="{WIN}"/><text x="33" y="{y}">filch better</text><rect x="118" y="{box_y}" width="12" height="12" fill="{LOSS}"/><text x="135" y="{y}">rival better</text><path d="M226 {box_y}v12" stroke="{INK}" stroke-width="2.5"/><text x="234" y="{y}">target</text><path d="M286 {mid}h24m-24 -3v6m24 -6v6" stroke="#000" stroke-opacity="0.55" fill="none"/><text x="316" y="{y}">middle half of the rounds</text><path d="M480 {box_y}l7 6l-7 6z" fill="{FAINT}"/><text x="493" y="{y}">goes on beyond the scale</text></g>"##,
         mid = y - 4.0
     )
 }

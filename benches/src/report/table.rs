@@ -33,7 +33,8 @@ pub(super) fn draw(report: &Report) -> String {
         }
     }
     text += "\nMedians; in brackets the distance between the quartiles in percent of the median. \
-             Ratio filch : tokio: more than 1 always means that filch is better.\n";
+             Ratio filch : tokio (where it takes no part, the one under others): more than 1 always means that filch is \
+             better.\n";
     let missed: Vec<_> = report
         .lines
         .iter()

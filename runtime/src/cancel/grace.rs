@@ -9,6 +9,7 @@ use std::time::Duration;
 use pin_project_lite::pin_project;
 
 use super::watch::{Cancelled, cancelled};
+use crate::budget;
 use crate::task::current::{self, Hold};
 use crate::time::{Sleep, sleep};
 
@@ -91,6 +92,7 @@ impl<F: Future> Future for Grace<F> {
         if let Stage::New = this.stage {
             *this.stage = Stage::Calm(current::task().map(Hold::new), cancelled());
         }
+        let found = budget::found();
         if let Poll::Ready(value) = this.future.poll(context) {
             *this.stage = Stage::Over;
             return Poll::Ready(value);
@@ -104,6 +106,7 @@ impl<F: Future> Future for Grace<F> {
             this.left.set(Some(sleep(*this.period)));
         }
         if let (Stage::Asked(hold), Some(left)) = (&*this.stage, this.left.as_mut().as_pin_mut()) {
+            let _unlimited = found.look_at_limit();
             if left.poll(context).is_ready() {
                 let task = hold.task().clone();
                 // Whoever else holds the stop off has had its time, too.

@@ -5,12 +5,13 @@
 //! Nothing can be thrown into a Rust future, so that to stop is to drop: always at an await, never in the middle of a poll.
 
 mod deadline;
+mod frame;
 mod grace;
 mod scope;
 mod shield;
 mod watch;
 
-pub(crate) use scope::Around;
+pub(crate) use frame::Around;
 pub(crate) use shield::Guard;
 
 pub use deadline::{FailAfter, MoveOn, fail_after, fail_at, move_on_after, move_on_at};
@@ -18,3 +19,6 @@ pub use grace::{Grace, with_grace};
 pub use scope::{CancelScope, Run, Stopped};
 pub use shield::{Shield, shield};
 pub use watch::{Cancelled, cancel_reason, cancelled, is_cancelled};
+
+#[cfg(all(test, filch_loom))]
+mod model;

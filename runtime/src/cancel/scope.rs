@@ -3,26 +3,34 @@
 //! A [`Run`] polls a block, and drops it when its scope is cancelled. While it polls, its frame is the thread's current one,
 //! by which a scope inside knows the one outside, and a shield all that it holds off. A frame that must stop and is
 //! shielded says so to the frames below, which stop if no shield of theirs stands in between: the way back up, to the
-//! shielded part, then ends sooner. A handle that cancels writes why, then takes the wakers; a run leaves its waker, then looks:
-//! both through the lock of the list, so that one of them sees the other.
+//! shielded part, then ends sooner.
+//!
+//! tell     T1 write why, or count the new deadline · T2 take the wakers of the scope's list, and wake them
+//! run      R1 leave the waker in the list · R2 look again: why, or another count? · R3 it stops: say so, is it shielded?
+//! unshield U1 one shield less · U2 was it the last one, and it stops? take the wakers of the frame, and wake them
+//!
+//! Why a run that waits misses nothing: T2 and R1 go through the lock of the list; so T2 finds the waker, or R2 comes after
+//! T1. R3 and U1 are steps of one word; so R3 finds no shield, or U2 that the frame stops, and the waker that a later R1
+//! left is found as above. The part that is shielded may have gone to another thread. Models: `cancel::model`.
 
 use crate::time::Instant;
 use std::borrow::Cow;
-use std::cell::Cell;
 use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::panic::Location;
 use std::pin::Pin;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use pin_project_lite::pin_project;
 
+use super::frame::{Around, Frame, Inside};
+use crate::budget;
 use crate::cancellation::Cancellation;
 use crate::promise::callbacks::{Callbacks, Key};
+use crate::sync_prim::{AtomicUsize, Mutex, Ordering, keep};
 use crate::task::current;
 use crate::time::{Sleep, sleep_until};
 use std::sync::Arc;
@@ -63,99 +71,6 @@ struct Core {
     last_key: AtomicU64,
 }
 
-/// One run, as those inside it see it.
-pub(super) struct Frame {
-    above: Option<Arc<Frame>>,
-    /// Shields at work below.
-    shields: AtomicUsize,
-    /// Why it has to stop, once it knows.
-    stop: OnceLock<Stopped>,
-    /// Its own run, and those of the frames just below.
-    waiters: Callbacks,
-    last_key: AtomicU64,
-}
-
-/// What is around the code that a thread polls.
-#[derive(Clone, Default)]
-pub(crate) struct Around {
-    /// The innermost scope, up to the next shield.
-    pub(super) frame: Option<Arc<Frame>>,
-    /// There is a shield between this code and its task.
-    pub(crate) shielded: bool,
-}
-
-thread_local! {
-    static CURRENT: Cell<Around> = const { Cell::new(Around { frame: None, shielded: false }) };
-}
-
-/// While it lives, something else is around. It moves there and back, so that nothing is counted.
-pub(super) struct Inside<'a> {
-    place: &'a mut Around,
-    outer: Around,
-}
-
-impl Inside<'_> {
-    pub(super) fn begin(place: &mut Around) -> Inside<'_> {
-        let outer = CURRENT.replace(std::mem::take(place));
-        Inside { place, outer }
-    }
-}
-
-impl Drop for Inside<'_> {
-    fn drop(&mut self) {
-        *self.place = CURRENT.replace(std::mem::take(&mut self.outer));
-    }
-}
-
-impl Around {
-    /// What is around the code that calls this.
-    pub(crate) fn current() -> Around {
-        let current = CURRENT.take();
-        CURRENT.set(current.clone());
-        current
-    }
-}
-
-impl Frame {
-    fn key(&self) -> Key {
-        self.last_key.fetch_add(1, Ordering::Relaxed) + 1
-    }
-
-    /// This frame and all above.
-    fn upwards(&self) -> impl Iterator<Item = &Frame> {
-        std::iter::successors(Some(self), |frame| frame.above.as_deref())
-    }
-
-    /// A shield begins below.
-    pub(super) fn shield(&self) {
-        for frame in self.upwards() {
-            frame.shields.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    /// A shield below is over. A frame that waited for it to stop is polled again.
-    pub(super) fn unshield(&self) {
-        for frame in self.upwards() {
-            // Ordering: Release -> the Acquire in `is_shielded`: the run that stops sees what the shielded part did.
-            let before = frame.shields.fetch_sub(1, Ordering::Release);
-            if before == 1 && frame.stop.get().is_some() {
-                frame.waiters.take().complete(drop);
-            }
-        }
-    }
-
-    fn is_shielded(&self) -> bool {
-        self.shields.load(Ordering::Acquire) > 0
-    }
-
-    /// Notes why it has to stop, and tells those below.
-    fn stops(&self, why: Stopped) {
-        if self.stop.set(why).is_ok() {
-            self.waiters.take().complete(drop);
-        }
-    }
-}
-
 impl CancelScope {
     /// A scope without a deadline.
     pub fn new() -> CancelScope {
@@ -184,8 +99,8 @@ impl CancelScope {
     }
 
     pub(crate) fn cancel_as(&self, why: Cancellation) -> bool {
-        let first = self.0.why.set(why).is_ok();
-        self.0.waiters.take().complete(drop);
+        let first = self.0.why.set(why).is_ok(); // T1
+        self.0.waiters.take().complete(drop); // T2
         first
     }
 
@@ -210,9 +125,10 @@ impl CancelScope {
     /// Assigning to `trio.CancelScope.deadline`; `asyncio.Timeout.reschedule`.
     pub fn set_deadline(&self, deadline: Option<Instant>) {
         *self.0.deadline.lock() = deadline;
-        // Ordering: Release -> the Acquire in `Run::poll`; the lock has the deadline, this says to look.
-        self.0.changes.fetch_add(1, Ordering::Release);
-        self.0.waiters.take().complete(drop);
+        // Ordering: Relaxed: whoever sees it locks the deadline after us. Had the lock been theirs before, they would have
+        // looked here before. T1
+        self.0.changes.fetch_add(1, Ordering::Relaxed);
+        self.0.waiters.take().complete(drop); // T2
     }
 
     /// Awaits `block` inside this scope.
@@ -236,6 +152,12 @@ impl CancelScope {
             begun: None,
             limit: None,
         }
+    }
+
+    /// How often the deadline was set.
+    pub(super) fn changes(&self) -> usize {
+        // Ordering: Relaxed: see `set_deadline`.
+        self.0.changes.load(Ordering::Relaxed)
     }
 
     fn key(&self) -> Key {
@@ -347,13 +269,7 @@ impl Begun {
             shielded,
         } = Around::current();
         let key_above = above.as_ref().map_or(0, |above| above.key());
-        let frame = Arc::new(Frame {
-            above,
-            shields: AtomicUsize::new(0),
-            stop: OnceLock::new(),
-            waiters: Callbacks::new(),
-            last_key: AtomicU64::new(0),
-        });
+        let frame = Arc::new(Frame::new(above));
         Begun {
             key: scope.key(),
             key_above,
@@ -414,6 +330,14 @@ impl Drop for Begun {
     }
 }
 
+#[cfg(all(test, filch_loom))]
+impl<F> Run<F> {
+    /// Of the deadline.
+    pub(super) fn changes_seen(&self) -> usize {
+        self.begun.as_ref().map_or(0, |begun| begun.changes)
+    }
+}
+
 impl<F: Future> Future for Run<F> {
     type Output = Result<F::Output, Stopped>;
 
@@ -427,6 +351,7 @@ impl<F: Future> Future for Run<F> {
             let block = this.block.as_mut().as_pin_mut();
             let block = block.expect("`Run` polled after it was ready");
             let inside = Inside::begin(&mut begun.around);
+            let found = budget::found();
             let polled = block.poll(context);
             drop(inside);
             if let Poll::Ready(value) = polled {
@@ -435,24 +360,25 @@ impl<F: Future> Future for Run<F> {
                 this.limit.set(None);
                 return Poll::Ready(Ok(value));
             }
-            let changes = scope.0.changes.load(Ordering::Acquire);
+            let changes = scope.changes();
             if changes != begun.changes {
                 begun.changes = changes;
                 this.limit.set(scope.deadline().map(sleep_until));
             }
             if let Some(limit) = this.limit.as_mut().as_pin_mut() {
+                let _unlimited = found.look_at_limit();
                 if limit.poll(context).is_ready() {
                     let scope = scope.clone();
                     begun.frame().stops(Stopped { scope, why: None });
                     this.limit.set(None);
                 }
             }
-            begun.wait(context);
-            // After the waker, not before: what comes in between has looked for it already.
-            if scope.0.changes.load(Ordering::Acquire) != changes {
+            begun.wait(context); // R1
+            // After the waker, not before: what comes in between has looked for it already. R2
+            if scope.changes() != changes && keep("R2_deadline") {
                 context.waker().wake_by_ref();
             }
-            if !begun.stops() {
+            if !(keep("R2_told") && begun.stops()) {
                 return Poll::Pending;
             }
         }

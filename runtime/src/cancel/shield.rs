@@ -7,7 +7,8 @@ use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
-use super::scope::{Around, CancelScope, Frame, Inside};
+use super::frame::{Around, Frame, Inside};
+use super::scope::CancelScope;
 use crate::join::JoinHandle;
 use crate::task::current::{self, Hold};
 use std::sync::Arc;

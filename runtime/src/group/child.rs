@@ -202,6 +202,14 @@ fn drop_quietly<T>(value: T) {
     crate::job::quietly(|| drop(value));
 }
 
+impl<F, E: Send + 'static> Member<F, E> {
+    /// It is polled whatever becomes of the group, and has no need of a place: what it stands for has begun already.
+    pub(super) fn that_has_begun(mut self) -> Member<F, E> {
+        self.seat.begun = Begun::Yes(None);
+        self
+    }
+}
+
 /// A child for the group, which has let it in.
 pub(super) fn member<F, E>(group: Arc<Shared>, future: F, place: Option<Place>) -> Member<F, E>
 where

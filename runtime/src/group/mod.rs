@@ -49,6 +49,12 @@ pub use start::{Ready, StartError, Starting};
 /// waited for by the group around, if there is one: groups inside a group end before it does in any case. Elsewhere
 /// [`ended`](Self::ended) waits for it.
 ///
+/// # In a task of an event loop
+/// A request to stop the task ([`TaskRef::cancel`](crate::event_loop::TaskRef::cancel)) stops the group; when all have ended
+/// it goes on to whoever is around, and only the requests that were made are counted. If something has failed by then, that
+/// is told first, and the request comes again at the task's next await. [`spawn_on`](Self::spawn_on) makes a child that is a
+/// task of the loop.
+///
 /// # Why children cannot borrow
 /// A future can be forgotten without being dropped ([`std::mem::forget`]); then nobody would wait, and what is borrowed
 /// would be gone under the children. So they are `'static`. Outside a runtime, where a thread can be blocked until they
@@ -294,6 +300,22 @@ impl<E: Send + 'static> TaskGroup<E> {
             return self.refuse(&origin);
         }
         let member = child::member::<F, E>(self.shared.clone(), future, place);
+        match context::with_current(|handle| handle.spawn_from(member, origin)) {
+            Some(join) => Child::new(join),
+            None => panic!("{NO_RUNTIME}"),
+        }
+    }
+
+    /// Spawns a child that stands for something that runs already: it is polled also if the group stops before that.
+    pub(crate) fn spawn_begun<F, T>(&self, future: F, origin: Origin) -> Child<T>
+    where
+        F: Future<Output = Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+    {
+        if self.shared.stops() || !self.shared.count.enter() {
+            return self.refuse(&origin);
+        }
+        let member = child::member::<F, E>(self.shared.clone(), future, None).that_has_begun();
         match context::with_current(|handle| handle.spawn_from(member, origin)) {
             Some(join) => Child::new(join),
             None => panic!("{NO_RUNTIME}"),

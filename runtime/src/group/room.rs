@@ -1,14 +1,22 @@
 //! How many children of a group run at once: places, given out in the order in which they were asked for.
+//!
+//! A place that is given back goes to the first who waits, at once: it is never free while somebody waits, so that nobody
+//! comes in between. Whoever was given one and does not come to take it passes it on when it is dropped. All that is under
+//! one lock.
+//!
+//! wait  Q1 none is free: leave the waker · Q2 does the group stop?
+//! stop  Q3 the group stops (`group/shared`) · Q4 wake all who wait
+//!
+//! Q1 and Q4 go through the lock: Q4 finds the waker, or Q2 comes after Q3. Models: `model`.
 
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
-use parking_lot::Mutex;
-
 use super::shared::Shared;
 use crate::job::quietly;
+use crate::sync_prim::{Mutex, keep};
 use std::sync::Arc;
 
 /// The places of one group.
@@ -43,7 +51,7 @@ impl Room {
         }
     }
 
-    /// Wakes all who wait, to look whether there still is something to wait for.
+    /// Q4. Wakes all who wait, to look whether there still is something to wait for.
     pub(super) fn knock(&self) {
         let all: Vec<_> = {
             let places = self.0.lock();
@@ -95,11 +103,11 @@ impl Future for Wait {
             places.last_key += 1;
             let key = places.last_key;
             let waker = context.waker().clone();
-            places.waiting.insert(key, Some(waker));
+            places.waiting.insert(key, Some(waker)); // Q1
             this.key = Some(key);
             drop(places);
-            // After the waker, not before: who stops the group in between has looked for it already.
-            return match this.group.stops() {
+            // After the waker, not before: who stops the group in between has looked for it already. Q2
+            return match keep("Q2") && this.group.stops() {
                 true => Poll::Ready(None),
                 false => Poll::Pending,
             };
@@ -130,8 +138,84 @@ impl Drop for Wait {
         let Some(key) = self.key else { return };
         let entry = self.group.room().0.lock().waiting.remove(&key);
         // It was given a place, and never came.
-        if let Some(None) = entry {
+        if let Some(None) = entry.filter(|_| keep("room_pass_on")) {
             self.group.room().give_back();
         }
+    }
+}
+
+#[cfg(all(test, filch_loom))]
+mod model {
+    use super::super::shared::By;
+    use super::*;
+    use crate::cancel::CancelScope;
+    use crate::cancellation::Cancellation;
+    use crate::sync_prim::{AtomicUsize, Ordering};
+    use loom::future::block_on;
+    use loom::thread;
+
+    struct Group(Arc<Shared>, AtomicUsize);
+
+    impl Group {
+        fn with_one_place() -> Arc<Group> {
+            let shared = Shared::new(Some(1), CancelScope::new());
+            Arc::new(Group(Arc::new(shared), AtomicUsize::new(0)))
+        }
+
+        fn wait(&self) -> Wait {
+            Wait::new(self.0.clone())
+        }
+
+        /// What the one with the place does, in two steps: another in between, or unseen, spoils the sum.
+        fn touch(&self, _: &Place) -> usize {
+            let touched = self.1.load(Ordering::Relaxed) + 1;
+            self.1.store(touched, Ordering::Relaxed);
+            touched
+        }
+    }
+
+    fn poll_once(wait: &mut Wait) -> Poll<Option<Place>> {
+        Pin::new(wait).poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    /// Two want the place; one more gives up, at times when it has been given it.
+    #[test]
+    fn a_place_goes_from_one_to_the_next_and_is_never_lost() {
+        loom::model(|| {
+            let group = Group::with_one_place();
+            let Poll::Ready(Some(place)) = poll_once(&mut group.wait()) else {
+                panic!("a place is free");
+            };
+            let other = {
+                let group = group.clone();
+                thread::spawn(move || {
+                    let place = block_on(group.wait()).expect("the group goes on");
+                    assert_eq!(group.touch(&place), 2);
+                })
+            };
+            let mut gives_up = group.wait();
+            assert!(poll_once(&mut gives_up).is_pending());
+            group.touch(&place);
+            drop(place);
+            drop(gives_up);
+            other.join().unwrap();
+            let places = group.0.room().0.lock();
+            assert!(places.free == 1 && places.waiting.is_empty());
+        });
+    }
+
+    #[test]
+    fn who_waits_for_a_place_hears_that_the_group_stops() {
+        loom::model(|| {
+            let group = Group::with_one_place();
+            let place = poll_once(&mut group.wait());
+            let other = {
+                let group = group.clone();
+                thread::spawn(move || group.0.stop(Cancellation::shutdown(), By::Outside))
+            };
+            assert!(block_on(group.wait()).is_none(), "there is no place");
+            assert!(other.join().unwrap(), "nobody else stops it");
+            drop(place);
+        });
     }
 }

@@ -14,6 +14,7 @@ use super::shared::{By, Inside, Shared};
 use super::{Ended, TaskGroup};
 use crate::cancel::{Around, Cancelled, Guard, Run, Stopped, cancel_reason, cancelled};
 use crate::cancellation::Cancellation;
+use crate::event_loop::Listener;
 use crate::origin::Id;
 use crate::task::current;
 use std::sync::Arc;
@@ -137,6 +138,7 @@ pin_project! {
         stopping: Option<Ended>,
         value: Option<T>,
         told: Told,
+        listening: Listening,
         // What is above goes first.
         open: Option<Open>,
         guard: Option<Guard>,
@@ -157,6 +159,7 @@ pub(super) fn scope<F, B, T, E: Send + 'static>(
         stopping: None,
         value: None,
         told: Told(None),
+        listening: Listening::default(),
         open: None,
         guard: None,
     }
@@ -173,11 +176,15 @@ where
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let opened_at = *this.opened_at;
+        if this.listening.has_raised {
+            return Poll::Pending;
+        }
         if let Some((block, group)) = this.start.take() {
             let shared = group.shared.clone();
             // A shield in between keeps the group from what happens to its task.
             if !Around::current().shielded {
                 this.told.0 = Some(cancelled());
+                this.listening.listener = Listener::new(context.waker());
             }
             // What is around shall not be dropped under the children: it waits until the group has stopped.
             *this.guard = Some(Guard::begin());
@@ -201,6 +208,7 @@ where
             .expect("`GroupScope` polled after it was ready");
         let group = &*open.group;
         this.told.stop_if_told(group, context);
+        this.listening.stop_if_asked(group, opened_at, context);
         if let Some(body) = this.body.as_mut().as_pin_mut() {
             match ready!(body.poll(context)) {
                 Ok(Ok(value)) => *this.value = Some(value),
@@ -228,7 +236,7 @@ where
         *this.open = None;
         this.told.0 = None;
         *this.guard = None;
-        Poll::Ready(outcome)
+        this.listening.end(outcome)
     }
 }
 
@@ -285,6 +293,48 @@ impl Told {
             let nobody = || current::asks("its task is aborted".into(), Location::caller());
             group.stop(cancel_reason().unwrap_or_else(nobody), By::Outside);
         }
+    }
+}
+
+/// Listens for a task of a loop to be asked to stop, which is asyncio's way.
+#[derive(Default)]
+struct Listening {
+    /// None elsewhere.
+    listener: Option<Listener>,
+    heard: Option<Arc<str>>,
+    has_raised: bool,
+}
+
+impl Listening {
+    fn stop_if_asked(
+        &mut self,
+        group: &Shared,
+        at: &'static Location<'static>,
+        context: &Context<'_>,
+    ) {
+        let Some(listener) = &self.listener else {
+            return;
+        };
+        if let Some(reason) = listener.hear(context.waker()) {
+            let why = Cancellation::new(reason.to_string().into(), None, at);
+            group.stop(why, By::Outside);
+            self.heard = Some(reason);
+        }
+    }
+
+    /// A request that was heard goes on now: thrown, unless there are failures to tell, and when the task waits next if so.
+    fn end<T, E>(&mut self, outcome: Result<T, GroupError<E>>) -> Poll<Result<T, GroupError<E>>> {
+        let listener = self.listener.take();
+        let (Some(listener), Some(reason)) = (listener, self.heard.take()) else {
+            return Poll::Ready(outcome);
+        };
+        if matches!(&outcome, Err(error) if !error.failures.is_empty()) {
+            listener.ask_again(reason);
+            return Poll::Ready(outcome);
+        }
+        self.has_raised = true;
+        listener.raise(reason);
+        Poll::Pending
     }
 }
 

@@ -5,15 +5,14 @@
 
 use std::any::Any;
 use std::cell::Cell;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use parking_lot::Mutex;
 use slab::Slab;
 
 use super::count::Count;
 use super::room::Room;
 use crate::cancel::CancelScope;
 use crate::cancellation::Cancellation;
+use crate::sync_prim::{AtomicBool, Mutex, Ordering};
 use crate::task::{Task, current};
 use std::sync::Arc;
 

@@ -6,6 +6,7 @@ use std::io;
 
 use super::JoinSet;
 use crate::handle::Handle;
+use crate::local_set::LocalSet;
 use crate::spawn::TaskBuilder;
 use crate::task::AbortHandle;
 
@@ -95,6 +96,35 @@ impl<'a, T: 'static> JoinSetBuilder<'a, T> {
     {
         let handle = self.task.spawn_blocking_on(closure, handle)?;
         Ok(self.set.insert(handle))
+    }
+
+    /// As [`JoinSet::spawn_local`].
+    ///
+    /// # Errors
+    /// Never so far: the type is tokio's.
+    ///
+    /// # Panics
+    /// As there.
+    #[track_caller]
+    pub fn spawn_local<F>(self, future: F) -> io::Result<AbortHandle>
+    where
+        F: Future<Output = T> + 'static,
+    {
+        Ok(self.set.insert(self.task.spawn_local(future)?))
+    }
+
+    /// As [`JoinSet::spawn_local_on`].
+    ///
+    /// # Errors
+    /// Never so far: the type is tokio's.
+    #[track_caller]
+    pub fn spawn_local_on<F>(self, future: F, local_set: &LocalSet) -> io::Result<AbortHandle>
+    where
+        F: Future<Output = T> + 'static,
+    {
+        Ok(self
+            .set
+            .insert(self.task.spawn_local_on(future, local_set)?))
     }
 }
 

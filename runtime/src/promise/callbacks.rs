@@ -130,6 +130,19 @@ impl List {
 }
 
 impl Done {
+    /// The only waiter, or none.
+    ///
+    /// # Errors
+    /// The waiters, if there are more.
+    #[inline]
+    pub(crate) fn at_most_one(self) -> Result<Option<Callback>, Done> {
+        match self.0 {
+            List::Empty => Ok(None),
+            List::One(_, waiter) => Ok(Some(waiter)),
+            others => Err(Done(others)),
+        }
+    }
+
     /// Hands out what each waiter wants, in order.
     #[inline]
     pub(crate) fn for_each(self, mut f: impl FnMut(Callback)) {

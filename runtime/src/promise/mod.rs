@@ -8,34 +8,46 @@
 
 pub(crate) mod callbacks;
 mod chain;
+mod leaving;
 #[cfg(all(test, filch_loom))]
 mod model;
 mod outcome;
 mod repeated;
 mod unretrieved;
 
-use std::collections::VecDeque;
+use std::any::Any;
 use std::fmt;
 use std::future::Future;
-use std::panic::Location;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 
 use self::callbacks::{Callback, Callbacks, Key};
+use self::leaving::Leaving;
 pub use self::outcome::{InvalidState, PromiseError, PromiseState};
 pub use self::repeated::DoneCallback;
-use self::repeated::Repeated;
 pub use self::unretrieved::Unretrieved;
 use crate::budget;
-use crate::job::{Job, quietly};
+use crate::inherit::{self, wearing};
+use crate::job::{Job, drop_payload};
 use crate::sync_prim::{Mutex, keep};
 use std::sync::Arc;
 
 /// Takes the callbacks' jobs to a worker, and what nobody asked for to whoever is to know.
 pub(crate) trait Carry: Send + Sync {
     fn carry(&self, job: Job);
+
+    /// True if jobs run one after another, in the order in which they are carried.
+    fn is_serial(&self) -> bool {
+        false
+    }
+
+    /// A callback panicked. The panic hook knows already.
+    fn panicked(&self, payload: Box<dyn Any + Send>) {
+        drop_payload(payload);
+    }
 
     /// An error goes that nobody has asked for.
     fn unretrieved(&self, report: &Unretrieved<'_>) {
@@ -53,8 +65,8 @@ pub(crate) trait Carry: Send + Sync {
 /// awaiting) is reported once, when the last handle goes:
 /// [`Builder::on_unretrieved`](crate::Builder::on_unretrieved).
 ///
-/// Callbacks see the task-locals of whoever runs them, not of whoever added them: asyncio's `context` has no counterpart
-/// yet.
+/// Callbacks have copies of the task-local values that keys with `#[inherit]` had where they were added, as asyncio's have
+/// their `context`.
 ///
 /// # Source
 /// `asyncio.Future`.
@@ -83,17 +95,8 @@ struct Shared<T, E> {
     made_at: &'static Location<'static>,
     /// Called when this goes with an error; here, because only whoever made it knows that `E` is `'static`.
     dropped: fn(&Shared<T, E>),
-    carry: Box<dyn Carry>,
-}
-
-/// Callbacks of a promise that is done, on their way.
-#[derive(Default)]
-struct Leaving {
-    jobs: VecDeque<Job>,
-    /// A job that runs them is on its way, or runs.
-    has_runner: bool,
-    /// Those that wait and were added under a name.
-    repeated: Repeated,
+    /// Shared by all promises of a runtime or a loop: no allocation for each.
+    carry: Arc<dyn Carry>,
 }
 
 /// Which done-callback: what [`Promise::remove_done_callback`] wants.
@@ -107,7 +110,7 @@ where
 {
     /// A pending promise whose callbacks are carried by `carry`.
     #[track_caller]
-    pub(crate) fn with(carry: impl Carry + 'static) -> Promise<T, E> {
+    pub(crate) fn with(carry: Arc<dyn Carry>) -> Promise<T, E> {
         Promise(Arc::new(Shared {
             outcome: OnceLock::new(),
             callbacks: Callbacks::new(),
@@ -116,7 +119,7 @@ where
             retrieved: AtomicBool::new(false),
             made_at: Location::caller(),
             dropped: unretrieved::report,
-            carry: Box::new(carry),
+            carry,
         }))
     }
 
@@ -159,30 +162,6 @@ where
         }
     }
 
-    /// Wakes the waiting tasks; the callbacks leave in order, and run one after another.
-    fn complete(&self) {
-        let mut wakers = Vec::new();
-        let has_runner = {
-            let mut leaving = self.0.leaving.lock();
-            // Under this lock, so that none overtakes another.
-            self.0.callbacks.take().for_each(|callback| match callback {
-                Callback::Wake(waker) => wakers.push(waker),
-                Callback::Call(job) => leaving.jobs.push_back(job),
-                Callback::Tell(..) => unreachable!("only tasks are in lists"),
-            });
-            // The wakers above are woken by us; what was added under a name has left now.
-            leaving.repeated.clear();
-            leaving.jobs.is_empty() || std::mem::replace(&mut leaving.has_runner, true)
-        };
-        for waker in wakers {
-            quietly(|| waker.wake());
-        }
-        if !has_runner {
-            let runner = Runner(Some(self.clone()));
-            self.0.carry.carry(Job::once(move || runner.run()));
-        }
-    }
-
     /// What became of it.
     pub fn state(&self) -> PromiseState {
         self.0.state()
@@ -217,9 +196,14 @@ where
     {
         // Weak: a promise that nobody will set must not keep itself alive.
         let promise = Arc::downgrade(&self.0);
+        let context = inherit::bequeath().map(Box::new);
         let job = Job::once(move || {
             if let Some(shared) = promise.upgrade() {
-                callback(&Promise(shared));
+                let promise = Promise(shared);
+                let call = || wearing(context.as_deref(), || callback(&promise));
+                if let Err(payload) = catch_unwind(AssertUnwindSafe(call)) {
+                    promise.0.carry.panicked(payload);
+                }
             }
         });
         self.0.callbacks.add(key, Callback::Call(job));
@@ -233,7 +217,9 @@ where
     pub fn remove_done_callback(&self, callback: CallbackId) -> bool {
         let was_there = self.0.callbacks.remove(callback.0);
         if was_there {
-            self.0.leaving.lock().repeated.forget(callback.0);
+            if let Some(repeated) = self.0.leaving.lock().repeated() {
+                repeated.forget(callback.0);
+            }
         }
         was_there
     }
@@ -332,34 +318,6 @@ where
             promise: self,
             key: None,
         }
-    }
-}
-
-/// Runs the callbacks of a promise that is done; keeps it alive meanwhile. Dropped unrun, it drops them.
-struct Runner<T, E>(Option<Promise<T, E>>);
-
-impl<T, E> Runner<T, E> {
-    fn run(mut self) {
-        let Some(promise) = self.0.take() else { return };
-        loop {
-            let job = {
-                let mut leaving = promise.0.leaving.lock();
-                leaving.has_runner = !leaving.jobs.is_empty();
-                leaving.jobs.pop_front()
-            };
-            match job {
-                Some(job) => job.run(),
-                None => return,
-            };
-        }
-    }
-}
-
-impl<T, E> Drop for Runner<T, E> {
-    fn drop(&mut self) {
-        let Some(promise) = self.0.take() else { return };
-        let unrun = std::mem::take(&mut *promise.0.leaving.lock());
-        drop(unrun);
     }
 }
 

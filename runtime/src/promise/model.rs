@@ -16,7 +16,7 @@ impl Carry for RunHere {
 #[test]
 fn a_callback_leaves_once_whenever_it_is_added() {
     loom::model(|| {
-        let promise: Promise<usize, ()> = Promise::with(RunHere);
+        let promise: Promise<usize, ()> = Promise::with(Arc::new(RunHere));
         let seen = Arc::new(AtomicUsize::new(0));
         let setter = {
             let promise = promise.clone();
@@ -32,10 +32,48 @@ fn a_callback_leaves_once_whenever_it_is_added() {
     });
 }
 
+/// A loop that another thread empties: here at the end of the model.
+struct Queues(Mutex<Vec<Job>>);
+
+impl Carry for Queues {
+    fn carry(&self, job: Job) {
+        self.0.lock().push(job);
+    }
+
+    fn is_serial(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn a_serial_carrier_keeps_the_order() {
+    loom::model(|| {
+        let queues = Arc::new(Queues(Mutex::new(Vec::new())));
+        let promise: Promise<usize, ()> = Promise::with(queues.clone());
+        let said = Arc::new(Mutex::new(Vec::new()));
+        let say = |n: usize| {
+            let said = said.clone();
+            move |_: &Promise<usize, ()>| said.lock().push(n)
+        };
+        promise.add_done_callback(say(1));
+        let setter = {
+            let promise = promise.clone();
+            thread::spawn(move || promise.set_result(7).unwrap())
+        };
+        promise.add_done_callback(say(2));
+        setter.join().unwrap();
+        let jobs = std::mem::take(&mut *queues.0.lock());
+        for job in jobs {
+            job.run();
+        }
+        assert_eq!(*said.lock(), [1, 2]);
+    });
+}
+
 #[test]
 fn one_of_two_setters_wins_and_the_waiter_wakes() {
     loom::model(|| {
-        let promise: Promise<usize, ()> = Promise::with(RunHere);
+        let promise: Promise<usize, ()> = Promise::with(Arc::new(RunHere));
         let other = {
             let promise = promise.clone();
             thread::spawn(move || promise.set_result(1).is_ok())
@@ -54,7 +92,7 @@ fn one_of_two_setters_wins_and_the_waiter_wakes() {
 #[test]
 fn a_repeated_callback_runs_or_is_counted() {
     loom::model(|| {
-        let promise: Promise<usize, ()> = Promise::with(RunHere);
+        let promise: Promise<usize, ()> = Promise::with(Arc::new(RunHere));
         let ran = Arc::new(AtomicUsize::new(0));
         let by_callback = ran.clone();
         let callback = DoneCallback::new(move |_: &Promise<usize, ()>| {
@@ -75,8 +113,8 @@ fn a_repeated_callback_runs_or_is_counted() {
 #[test]
 fn a_chain_goes_one_way_at_each_end() {
     loom::model(|| {
-        let source: Promise<usize, ()> = Promise::with(RunHere);
-        let destination: Promise<usize, ()> = Promise::with(RunHere);
+        let source: Promise<usize, ()> = Promise::with(Arc::new(RunHere));
+        let destination: Promise<usize, ()> = Promise::with(Arc::new(RunHere));
         Promise::chain(&source, &destination);
         let setter = {
             let source = source.clone();
@@ -108,7 +146,7 @@ impl Carry for Counts {
 fn an_error_is_retrieved_or_reported() {
     loom::model(|| {
         let reports = Arc::new(AtomicUsize::new(0));
-        let promise: Promise<(), usize> = Promise::with(Counts(reports.clone()));
+        let promise: Promise<(), usize> = Promise::with(Arc::new(Counts(reports.clone())));
         let reader = {
             let promise = promise.clone();
             thread::spawn(move || promise.error().is_ok())

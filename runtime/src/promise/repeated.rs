@@ -80,7 +80,9 @@ where
         let key = self.0.new_key();
         let entry = (callback.identity(), key);
         // Before it is in the list, so that a completion that takes it there finds it here.
-        self.0.leaving.lock().repeated.0.push(entry);
+        let mut leaving = self.0.leaving.lock();
+        leaving.repeated_or_new().0.push(entry);
+        drop(leaving);
         let callback = callback.0.clone();
         self.add_callback(key, move |promise| callback(promise));
         CallbackId(key)
@@ -91,7 +93,11 @@ where
     /// # Source
     /// `asyncio.Future.remove_done_callback`.
     pub fn remove_repeated_callback(&self, callback: &DoneCallback<T, E>) -> usize {
-        let keys = self.0.leaving.lock().repeated.take(callback.identity());
+        let mut leaving = self.0.leaving.lock();
+        let keys = leaving
+            .repeated()
+            .map_or_else(Vec::new, |all| all.take(callback.identity()));
+        drop(leaving);
         // Not under the lock: a callback's drop may be anybody's code.
         let removed = keys.into_iter().filter(|key| self.0.callbacks.remove(*key));
         removed.count()

@@ -81,6 +81,12 @@ impl Unretrieved<'_> {
         known.iter().find_map(|text| text(self.error))
     }
 
+    /// The error's text, or its type.
+    pub(crate) fn what(&self) -> String {
+        self.text()
+            .unwrap_or_else(|| format!("a {}", self.type_name))
+    }
+
     /// What happens with a report that nobody asked for.
     pub(crate) fn tell(&self) {
         #[cfg(feature = "tracing")]
@@ -92,13 +98,9 @@ impl Unretrieved<'_> {
 
 impl fmt::Display for Unretrieved<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.message())?;
-        match self.text() {
-            Some(text) => f.write_str(&text)?,
-            None => write!(f, "a {}", self.type_name)?,
-        }
-        let place = self.made_at;
-        write!(f, " (promise made at {}:{})", place.file(), place.line())
+        let (message, what, place) = (self.message(), self.what(), self.made_at);
+        let (file, line) = (place.file(), place.line());
+        write!(f, "{message}: {what} (promise made at {file}:{line})")
     }
 }
 

@@ -46,11 +46,29 @@ struct Arrived(usize);
 ///
 /// # Source
 /// `tokio::sync::BarrierWaitResult`.
+///
+/// # Examples
+/// ```
+/// # filch::block_on(async {
+/// let barrier = filch::sync::Barrier::new(1);
+/// let result: filch::sync::BarrierWaitResult = barrier.wait().await;
+/// assert!(result.is_leader());
+/// # });
+/// ```
 #[derive(Clone, Debug)]
 pub struct BarrierWaitResult(bool);
 
 impl BarrierWaitResult {
     /// True for one of each round: the last who came.
+    ///
+    /// # Examples
+    /// ```
+    /// # filch::block_on(async {
+    /// let barrier = filch::sync::Barrier::new(2);
+    /// let (one, two) = filch::join!(barrier.wait(), barrier.wait());
+    /// assert!(!one.is_leader() && two.is_leader());
+    /// # });
+    /// ```
     pub fn is_leader(&self) -> bool {
         self.0
     }
@@ -58,6 +76,14 @@ impl BarrierWaitResult {
 
 impl Barrier {
     /// A barrier for so many tasks. 0 is as 1: nobody waits.
+    ///
+    /// # Examples
+    /// ```
+    /// # filch::block_on(async {
+    /// let barrier = filch::sync::Barrier::new(0);
+    /// barrier.wait().await;
+    /// # });
+    /// ```
     pub fn new(n: usize) -> Barrier {
         Barrier {
             size: n.max(1),
@@ -90,6 +116,12 @@ impl Barrier {
     ///
     /// # Source
     /// New: tokio has none.
+    ///
+    /// # Examples
+    /// ```
+    /// let barrier = filch::sync::Barrier::new(2);
+    /// assert_eq!(barrier.statistics().waiters, 0);
+    /// ```
     pub fn statistics(&self) -> Statistics {
         self.waiters.statistics()
     }

@@ -33,6 +33,11 @@ pub(super) fn block_on<F: Future>(future: F) -> F::Output {
          the async variant of this call, or move it into `spawn_blocking`"
     );
     let mut future = pin!(future);
+    // Most often there is nothing to wait for, and so nothing to make. What is missed is seen by the next poll.
+    let mut context = Context::from_waker(Waker::noop());
+    if let Poll::Ready(value) = future.as_mut().poll(&mut context) {
+        return value;
+    }
     let parker = Parker::new();
     let waker = Waker::from(Arc::new(Unpark(parker.unparker().clone())));
     let mut context = Context::from_waker(&waker);

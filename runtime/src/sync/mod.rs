@@ -55,6 +55,21 @@ pub mod futures {
 /// How many wait for a primitive: a look at it, out of date when it is read.
 ///
 /// Only those who must wait are counted, so whoever need not pays nothing.
+///
+/// # Examples
+/// ```
+/// # filch::block_on(async {
+/// let semaphore = filch::sync::Semaphore::new(0);
+/// let mut waits = std::pin::pin!(semaphore.acquire());
+/// std::future::poll_fn(|context| {
+///     assert!(waits.as_mut().poll(context).is_pending());
+///     std::task::Poll::Ready(())
+/// })
+/// .await;
+/// let now = semaphore.statistics();
+/// assert_eq!((now.waiters, now.most_waiters), (1, 1));
+/// # });
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Statistics {

@@ -1,5 +1,7 @@
 //! Every order of steps of those who lock, wait, signal and go.
 
+mod goes;
+
 use super::permits::Permits;
 use super::raw_mutex::RawMutex;
 use super::{Barrier, Notify, OnceCell, RwLock, SetOnce};

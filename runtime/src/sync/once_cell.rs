@@ -51,11 +51,31 @@ pub enum SetError<T> {
 
 impl<T> SetError<T> {
     /// True if there is a value.
+    ///
+    /// # Examples
+    /// ```
+    /// let cell = filch::sync::OnceCell::new_with(Some(1));
+    /// assert!(cell.set(2).unwrap_err().is_already_init_err());
+    /// ```
     pub fn is_already_init_err(&self) -> bool {
         matches!(self, SetError::AlreadyInitializedError(_))
     }
 
     /// True if somebody is making one.
+    ///
+    /// # Examples
+    /// ```
+    /// use filch::sync::OnceCell;
+    ///
+    /// # filch::block_on(async {
+    /// let cell = OnceCell::new();
+    /// let make = async || {
+    ///     assert!(cell.set(2).unwrap_err().is_initializing_err());
+    ///     1
+    /// };
+    /// assert_eq!(cell.get_or_init(make).await, &1);
+    /// # });
+    /// ```
     pub fn is_initializing_err(&self) -> bool {
         matches!(self, SetError::InitializingError(_))
     }
@@ -74,12 +94,24 @@ impl<T: fmt::Debug> std::error::Error for SetError<T> {}
 
 impl<T> OnceCell<T> {
     /// A cell without a value.
+    ///
+    /// # Examples
+    /// ```
+    /// let cell = filch::sync::OnceCell::<u32>::new();
+    /// assert_eq!(cell.get(), None);
+    /// ```
     pub fn new() -> OnceCell<T> {
         OnceCell::const_new()
     }
 
     const_fn! {
         /// As [`new`](Self::new), for a `static`.
+        ///
+        /// # Examples
+        /// ```
+        /// static CELL: filch::sync::OnceCell<u32> = filch::sync::OnceCell::const_new();
+        /// CELL.set(5).unwrap();
+        /// ```
         pub const fn const_new() -> OnceCell<T> {
             OnceCell { value: OnceValue::new(), semaphore: Semaphore::const_new(1) }
         }
@@ -99,22 +131,51 @@ impl<T> OnceCell<T> {
     }
 
     /// A cell with this value, if it is one.
+    ///
+    /// # Examples
+    /// ```
+    /// use filch::sync::OnceCell;
+    ///
+    /// assert_eq!(OnceCell::new_with(Some(5)).get(), Some(&5));
+    /// assert!(!OnceCell::<u32>::new_with(None).initialized());
+    /// ```
     pub fn new_with(value: Option<T>) -> OnceCell<T> {
         value.map_or_else(OnceCell::new, OnceCell::from)
     }
 
     /// True if there is a value.
+    ///
+    /// # Examples
+    /// ```
+    /// let cell = filch::sync::OnceCell::new();
+    /// assert!(!cell.initialized());
+    /// cell.set(5).unwrap();
+    /// assert!(cell.initialized());
+    /// ```
     pub fn initialized(&self) -> bool {
         self.get().is_some()
     }
 
     /// The value, if there is one.
+    ///
+    /// # Examples
+    /// ```
+    /// let cell = filch::sync::OnceCell::from(5);
+    /// assert_eq!(cell.get(), Some(&5));
+    /// ```
     #[inline]
     pub fn get(&self) -> Option<&T> {
         self.value.get()
     }
 
     /// The value, if there is one.
+    ///
+    /// # Examples
+    /// ```
+    /// let mut cell = filch::sync::OnceCell::from(5);
+    /// *cell.get_mut().unwrap() += 1;
+    /// assert_eq!(cell.get(), Some(&6));
+    /// ```
     pub fn get_mut(&mut self) -> Option<&mut T> {
         self.value.get_mut()
     }
@@ -235,6 +296,12 @@ impl<T> OnceCell<T> {
     }
 
     /// The value, if there is one.
+    ///
+    /// # Examples
+    /// ```
+    /// let cell = filch::sync::OnceCell::from("five".to_owned());
+    /// assert_eq!(cell.into_inner().unwrap(), "five");
+    /// ```
     pub fn into_inner(mut self) -> Option<T> {
         self.value.take()
     }
@@ -255,6 +322,12 @@ impl<T> OnceCell<T> {
     ///
     /// # Source
     /// New: tokio has none.
+    ///
+    /// # Examples
+    /// ```
+    /// let cell = filch::sync::OnceCell::from(5);
+    /// assert_eq!(cell.statistics().most_waiters, 0);
+    /// ```
     pub fn statistics(&self) -> Statistics {
         self.semaphore.statistics()
     }

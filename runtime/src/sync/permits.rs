@@ -25,6 +25,7 @@ use std::task::{Context, Poll, ready};
 use pin_project_lite::pin_project;
 
 use super::waiters::{Locked, Node, Phase, WaitList, Wakes};
+use super::watch_dog::{self, Dog, Holder, WATCHES, Whose};
 use super::{AcquireError, Statistics, TryAcquireError};
 use crate::budget::{has_budget_remaining, poll_left, spend};
 use crate::sync_prim::{AtomicUsize, Ordering, const_fn, keep, ordering};
@@ -39,13 +40,16 @@ pub(super) const MAX_PERMITS: usize = usize::MAX >> 3;
 /// The head of this file.
 pub(super) struct Permits {
     word: AtomicUsize,
-    waiters: WaitList<(), Wish>,
+    /// Who has all permits of a lock, and writes.
+    pub(super) writer: Holder,
+    waiters: WaitList<Dog, Wish>,
 }
 
 /// What a waiter tells whoever has permits.
 struct Wish {
     /// How many permits it still lacks.
     lacks: usize,
+    whose: Whose,
 }
 
 #[inline]
@@ -77,7 +81,8 @@ impl Permits {
             );
             Permits {
                 word: AtomicUsize::new(permits << SHIFT),
-                waiters: WaitList::new(()),
+                writer: Holder::new(),
+                waiters: WaitList::new(Dog::new()),
             }
         }
     }
@@ -86,7 +91,8 @@ impl Permits {
         pub(super) const fn new_closed() -> Permits {
             Permits {
                 word: AtomicUsize::new(CLOSED),
-                waiters: WaitList::new(()),
+                writer: Holder::new(),
+                waiters: WaitList::new(Dog::new()),
             }
         }
     }
@@ -153,7 +159,10 @@ impl Permits {
             permits: self,
             count,
             has_all: false,
-            node: Node::new(Wish { lacks: count }),
+            node: Node::new(Wish {
+                lacks: count,
+                whose: Whose::mine(),
+            }),
         }
     }
 
@@ -216,22 +225,21 @@ impl Permits {
     }
 
     /// Hands permits to the waiters in order, one batch of them at most. The answer is what is still in hand. WAITING is set.
-    fn hand_out(&self, mut locked: Locked<'_, (), Wish>, mut left: usize) -> usize {
+    fn hand_out(&self, mut locked: Locked<'_, Dog, Wish>, mut left: usize) -> usize {
         let mut wakes = Wakes::new();
         while !wakes.is_full() {
             let has_all = locked.first(|wish| {
                 let given = wish.lacks.min(left);
                 wish.lacks -= given;
                 left -= given;
-                wish.lacks == 0
+                (wish.lacks == 0).then_some(wish.whose)
             });
-            match has_all {
-                Some(true) => locked
-                    .take_first(|_| ())
-                    .into_iter()
-                    .for_each(|w| wakes.push(w)),
-                Some(false) | None => break,
-            }
+            let Some(Some(whose)) = has_all else {
+                break;
+            };
+            locked.given(whose);
+            let taken = locked.take_first(|_| ());
+            taken.into_iter().for_each(|waker| wakes.push(waker));
         }
         if locked.is_empty() {
             // Ordering: Release -> the Acquire in `try_acquire` and `claim`, as in `try_release`: the rest goes free.
@@ -247,7 +255,7 @@ impl Permits {
     }
 
     /// Takes `count` permits, or all that are free: then WAITING is set, and the caller, who has the lock, must wait.
-    fn claim(&self, count: usize, _locked: &Locked<'_, (), Wish>) -> Claim {
+    fn claim(&self, count: usize, _locked: &Locked<'_, Dog, Wish>) -> Claim {
         let mut now = self.word.load(Ordering::Relaxed);
         loop {
             if now & CLOSED != 0 {
@@ -321,6 +329,23 @@ impl Permits {
     }
 }
 
+impl Permits {
+    #[cfg(all(test, not(filch_loom)))]
+    #[cfg(debug_assertions)]
+    pub(super) fn dog(&self, f: impl FnOnce(&mut Dog)) {
+        f(&mut self.waiters.lock());
+    }
+
+    /// Tells of a waiter that was given all it wanted and does not come for it.
+    #[inline]
+    fn watch(&self) {
+        if WATCHES {
+            let overdue = self.waiters.lock().overdue();
+            watch_dog::tell_overdue("a `RwLock`, or a permit of a `Semaphore`,", overdue);
+        }
+    }
+}
+
 pin_project! {
     /// Waits for permits. They are the caller's to give back once it is ready.
     #[must_use = "futures do nothing unless you `.await` or poll them"]
@@ -357,6 +382,7 @@ impl Acquire<'_> {
         let left = if waker.is_some() {
             permits.hand_out(locked, if keep("permits_give_up") { held } else { 0 })
         } else {
+            locked.arrived();
             drop(locked);
             this.node.reset();
             held
@@ -413,7 +439,10 @@ impl Acquire<'_> {
         let mut this = self.as_mut().project();
         let permits = *this.permits;
         match permits.waiters.refresh(this.node.as_mut(), context) {
-            Phase::Linked => Poll::Pending,
+            Phase::Linked => {
+                permits.watch();
+                Poll::Pending
+            }
             Phase::Idle => {
                 let waker = context.waker().clone();
                 let mut locked = permits.waiters.lock();
@@ -423,6 +452,9 @@ impl Acquire<'_> {
                     Claim::Lacks(lacks) => {
                         this.node.as_mut().data(|wish| wish.lacks = lacks);
                         locked.push_back(this.node, waker);
+                        drop(locked);
+                        permits.writer.tell_if_me("RwLock");
+                        permits.watch();
                         Poll::Pending
                     }
                 }
@@ -433,6 +465,9 @@ impl Acquire<'_> {
                 Poll::Ready(Err(AcquireError::closed()))
             }
             Phase::Taken => {
+                if WATCHES {
+                    permits.waiters.lock().arrived();
+                }
                 this.node.reset();
                 Poll::Ready(Ok(()))
             }

@@ -20,13 +20,13 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use pin_project_lite::pin_project;
 
 use super::Statistics;
 use super::waiters::{Locked, Node, Phase, WaitList, wake};
-use super::watch_dog::{self, Dog, Holder, WATCHES};
+use super::watch_dog::{self, Dog, Holder, WATCHES, Whose};
 use crate::budget::{has_budget_remaining, poll_left, spend};
 use crate::sync_prim::{AtomicUsize, MODEL, Ordering, const_fn, keep, ordering};
 
@@ -51,6 +51,7 @@ struct Turn {
     /// The lock is the waiter's; else it was woken to look for itself.
     owns: bool,
     losses: u8,
+    whose: Whose,
 }
 
 /// Somebody holds the lock.
@@ -105,6 +106,7 @@ impl RawMutex {
             node: Node::new(Turn {
                 owns: false,
                 losses: 0,
+                whose: Whose::mine(),
             }),
         }
     }
@@ -136,15 +138,11 @@ impl RawMutex {
         let (waker, change) = match locked.first(|turn| turn.losses >= LOSSES) {
             None => (None, LOCKED),
             Some(is_due) if self.barging && !is_due => {
-                let woken = locked.take_first(|turn| turn.owns = false);
-                (woken, LOCKED | WOKEN)
+                (RawMutex::give(&mut locked, false), LOCKED | WOKEN)
             }
-            Some(_) => (locked.take_first(|turn| turn.owns = true), 0),
+            Some(_) => (RawMutex::give(&mut locked, true), 0),
         };
         let was_last = waker.is_some() && locked.is_empty();
-        if waker.is_some() {
-            locked.given();
-        }
         // Ordering: Release -> the Acquire in `take`, if it is freed. A waiter that owns it sees the unlock by its phase.
         self.word.fetch_xor(
             change | if was_last { WAITING } else { 0 },
@@ -152,6 +150,17 @@ impl RawMutex {
         );
         drop(locked);
         wake(waker);
+    }
+
+    /// Takes the first waiter out: it owns the lock, or is woken to look at it.
+    fn give(locked: &mut Locked<'_, Dog, Turn>, owns: bool) -> Option<Waker> {
+        let mut whose = None;
+        let waker = locked.take_first(|turn| {
+            turn.owns = owns;
+            whose = Some(turn.whose);
+        });
+        whose.into_iter().for_each(|whose| locked.given(whose));
+        waker
     }
 
     /// Takes the lock, or sets WAITING: then the caller, who has the list's lock, must wait. A woken one ceases to be so.
@@ -224,7 +233,7 @@ impl Lock<'_> {
                 return;
             }
             if keep("mutex_pass_wake") {
-                next = locked.take_first(|turn| turn.owns = false);
+                next = RawMutex::give(&mut locked, false);
             }
             if next.is_none() {
                 gone |= WOKEN;
@@ -279,6 +288,7 @@ impl Lock<'_> {
             locked.push_back(this.node, waker);
         }
         drop(locked);
+        mutex.holder.tell_if_me("Mutex");
         mutex.watch();
         Poll::Pending
     }
@@ -310,13 +320,18 @@ impl Future for Lock<'_> {
 }
 
 impl RawMutex {
-    /// Told to those who wait, in debug builds: what looks like a deadlock.
+    #[cfg(all(test, not(filch_loom)))]
+    #[cfg(debug_assertions)]
+    pub(super) fn dog(&self, f: impl FnOnce(&mut Dog)) {
+        f(&mut self.waiters.lock());
+    }
+
+    /// Tells of a waiter that was given the lock and does not come for it.
     #[inline]
     fn watch(&self) {
         if WATCHES {
-            self.holder.tell_if_me();
             let overdue = self.waiters.lock().overdue();
-            watch_dog::tell_overdue(overdue);
+            watch_dog::tell_overdue("a `Mutex`", overdue);
         }
     }
 }

@@ -35,6 +35,14 @@ pub struct SetOnce<T> {
 }
 
 /// There was a value already: [`SetOnce::set`] gives back the one it was given.
+///
+/// # Examples
+/// ```
+/// use filch::sync::{SetOnce, SetOnceError};
+///
+/// let once = SetOnce::from(1);
+/// assert_eq!(once.set(2), Err(SetOnceError(2)));
+/// ```
 #[derive(Debug, PartialEq, Eq)]
 pub struct SetOnceError<T>(pub T);
 
@@ -48,12 +56,24 @@ impl<T: fmt::Debug> std::error::Error for SetOnceError<T> {}
 
 impl<T> SetOnce<T> {
     /// Without a value.
+    ///
+    /// # Examples
+    /// ```
+    /// let once = filch::sync::SetOnce::<u32>::new();
+    /// assert_eq!(once.get(), None);
+    /// ```
     pub fn new() -> SetOnce<T> {
         SetOnce::const_new()
     }
 
     const_fn! {
         /// As [`new`](Self::new), for a `static`.
+        ///
+        /// # Examples
+        /// ```
+        /// static ONCE: filch::sync::SetOnce<u32> = filch::sync::SetOnce::const_new();
+        /// ONCE.set(5).unwrap();
+        /// ```
         pub const fn const_new() -> SetOnce<T> {
             SetOnce { value: OnceValue::new(), notify: Notify::const_new() }
         }
@@ -73,16 +93,38 @@ impl<T> SetOnce<T> {
     }
 
     /// With this value, if it is one.
+    ///
+    /// # Examples
+    /// ```
+    /// use filch::sync::SetOnce;
+    ///
+    /// assert_eq!(SetOnce::new_with(Some(5)).get(), Some(&5));
+    /// assert!(!SetOnce::<u32>::new_with(None).initialized());
+    /// ```
     pub fn new_with(value: Option<T>) -> SetOnce<T> {
         value.map_or_else(SetOnce::new, SetOnce::from)
     }
 
     /// True if there is a value.
+    ///
+    /// # Examples
+    /// ```
+    /// let once = filch::sync::SetOnce::new();
+    /// assert!(!once.initialized());
+    /// once.set(5).unwrap();
+    /// assert!(once.initialized());
+    /// ```
     pub fn initialized(&self) -> bool {
         self.get().is_some()
     }
 
     /// The value, if there is one.
+    ///
+    /// # Examples
+    /// ```
+    /// let once = filch::sync::SetOnce::from(5);
+    /// assert_eq!(once.get(), Some(&5));
+    /// ```
     #[inline]
     pub fn get(&self) -> Option<&T> {
         self.value.get()
@@ -109,6 +151,12 @@ impl<T> SetOnce<T> {
     }
 
     /// The value, if there is one.
+    ///
+    /// # Examples
+    /// ```
+    /// let once = filch::sync::SetOnce::from("five".to_owned());
+    /// assert_eq!(once.into_inner().unwrap(), "five");
+    /// ```
     pub fn into_inner(mut self) -> Option<T> {
         self.value.take()
     }
@@ -117,6 +165,15 @@ impl<T> SetOnce<T> {
     ///
     /// # Cancel safety
     /// Safe: there is nothing to lose.
+    ///
+    /// # Examples
+    /// ```
+    /// # filch::block_on(async {
+    /// let once = filch::sync::SetOnce::new();
+    /// let (value, set) = filch::join!(once.wait(), async { once.set(5) });
+    /// assert_eq!((*value, set), (5, Ok(())));
+    /// # });
+    /// ```
     pub async fn wait(&self) -> &T {
         loop {
             if let Some(value) = self.get() {
@@ -135,6 +192,12 @@ impl<T> SetOnce<T> {
     ///
     /// # Source
     /// New: tokio has none.
+    ///
+    /// # Examples
+    /// ```
+    /// let once = filch::sync::SetOnce::from(5);
+    /// assert_eq!(once.statistics().waiters, 0);
+    /// ```
     pub fn statistics(&self) -> Statistics {
         self.notify.statistics()
     }

@@ -1,14 +1,19 @@
-//! Debug builds tell of locks that look like deadlocks: the lock that a task waits for and holds itself, and the lock
-//! that was given to a future which nobody polls ("futurelock", Oxide's RFD 609).
+//! Debug builds tell of locks that look like deadlocks: the lock that a task waits for and holds itself, and the lock or
+//! permit that was given to a future which nobody polls ("futurelock", Oxide's RFD 609).
 //!
-//! Both are looked for when somebody begins to wait or is polled again, so a deadlock that nobody comes to is not told.
+//! Both are looked for when somebody begins to wait or is polled again, so a deadlock that nobody comes to is not told. A
+//! lock's first wait for itself is told, and no other: branches of one task that lock in turn do so all the time, and rightly.
 //! Nothing is decided by it, and in release builds none of it is there.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+#[cfg(debug_assertions)]
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+#[cfg(debug_assertions)]
+use std::time::Instant;
 
 use crate::job::quietly;
+#[cfg(debug_assertions)]
 use crate::origin::Id;
 use crate::sync_prim::MODEL;
 
@@ -17,12 +22,21 @@ pub(super) const WATCHES: bool = cfg!(debug_assertions) && !MODEL;
 
 /// For how long a lock may be with a future that was woken for it and has not been polled. A task that is queued comes to it
 /// in far less.
+#[cfg(debug_assertions)]
 const OVERDUE: Duration = Duration::from_secs(1);
+
+/// The number of the task that runs here; 0 outside any.
+#[cfg(debug_assertions)]
+fn me() -> u64 {
+    Id::current().map_or(0, Id::number)
+}
 
 /// The task that holds a lock; 0 if it is none. Debug builds only.
 pub(super) struct Holder {
     #[cfg(debug_assertions)]
     task: AtomicU64,
+    #[cfg(debug_assertions)]
+    was_told: AtomicBool,
 }
 
 impl Holder {
@@ -30,104 +44,145 @@ impl Holder {
         Holder {
             #[cfg(debug_assertions)]
             task: AtomicU64::new(0),
+            #[cfg(debug_assertions)]
+            was_told: AtomicBool::new(false),
         }
     }
 
-    #[inline]
-    fn word(&self) -> Option<&AtomicU64> {
-        #[cfg(debug_assertions)]
-        return Some(&self.task);
-        #[cfg(not(debug_assertions))]
-        None
-    }
-
+    /// The task that runs here has the lock, for itself.
     #[inline]
     pub(super) fn set(&self) {
-        if let (true, Some(word)) = (WATCHES, self.word()) {
-            // Ordering: Relaxed: a task is asked about itself, and others are not in doubt that they are others.
-            word.store(Id::current().map_or(0, Id::number), Ordering::Relaxed);
+        // Ordering: Relaxed, here and below: a task is asked about itself, and others are not in doubt that they are others.
+        #[cfg(debug_assertions)]
+        if WATCHES {
+            self.task.store(me(), Ordering::Relaxed);
         }
     }
 
     #[inline]
     pub(super) fn clear(&self) {
-        if let (true, Some(word)) = (WATCHES, self.word()) {
-            word.store(0, Ordering::Relaxed);
+        #[cfg(debug_assertions)]
+        if WATCHES {
+            self.task.store(0, Ordering::Relaxed);
         }
     }
 
-    /// The caller begins to wait.
-    pub(super) fn tell_if_me(&self) {
-        let holder = self.word().map_or(0, |word| word.load(Ordering::Relaxed));
-        if let Some(me) = Id::current().filter(|me| me.number() == holder) {
-            tell(format_args!(
-                "task {me} waits for a `Mutex` that it locked itself: it waits for ever, unless another branch of the \
-                 task, or whoever it gave the guard to, unlocks it"
-            ));
+    /// The caller begins to wait for the lock, a `what`.
+    #[inline]
+    pub(super) fn tell_if_me(&self, what: &str) {
+        #[cfg(debug_assertions)]
+        if WATCHES {
+            let task = self.task.load(Ordering::Relaxed);
+            if task != 0 && task == me() && !self.was_told.swap(true, Ordering::Relaxed) {
+                tell(format_args!(
+                    "task {task} waits for a `{what}` that it locked itself: it waits for ever, unless another branch of \
+                     the task, or whoever it gave the guard to, unlocks it"
+                ));
+            }
         }
+        #[cfg(not(debug_assertions))]
+        let _ = what;
     }
 }
 
-/// Since when a lock is with a waiter that has not come for it. Debug builds only.
-pub(super) struct Dog {
+/// Whose future a waiter is in. Debug builds only.
+#[derive(Clone, Copy)]
+pub(super) struct Whose {
     #[cfg(debug_assertions)]
-    given: Option<Instant>,
+    task: u64,
 }
+
+impl Whose {
+    #[inline]
+    pub(super) fn mine() -> Whose {
+        Whose {
+            #[cfg(debug_assertions)]
+            task: if WATCHES { me() } else { 0 },
+        }
+    }
+}
+
+/// What was given to waiters that have not come for it. Debug builds only.
+pub(super) struct Dog {
+    /// How many they are.
+    #[cfg(debug_assertions)]
+    away: usize,
+    /// Since when: the last change of their number. None if it was told.
+    #[cfg(debug_assertions)]
+    since: Option<Instant>,
+    /// The task of the last of them.
+    #[cfg(debug_assertions)]
+    task: u64,
+}
+
+/// For how long a waiter has not come, and in which task it is.
+pub(super) type Overdue = (Duration, u64);
 
 impl Dog {
     pub(super) const fn new() -> Dog {
         Dog {
             #[cfg(debug_assertions)]
-            given: None,
+            away: 0,
+            #[cfg(debug_assertions)]
+            since: None,
+            #[cfg(debug_assertions)]
+            task: 0,
         }
     }
 
-    fn word(&mut self) -> Option<&mut Option<Instant>> {
-        #[cfg(debug_assertions)]
-        return Some(&mut self.given);
-        #[cfg(not(debug_assertions))]
-        None
-    }
-
-    /// The lock was given to a waiter.
+    /// All that it wants was given to a waiter.
     #[inline]
-    pub(super) fn given(&mut self) {
-        if let (true, Some(given)) = (WATCHES, self.word()) {
-            *given = Some(Instant::now());
+    pub(super) fn given(&mut self, whose: Whose) {
+        #[cfg(debug_assertions)]
+        if WATCHES {
+            self.away += 1;
+            self.since = Some(Instant::now());
+            self.task = whose.task;
         }
+        #[cfg(not(debug_assertions))]
+        let _ = whose;
     }
 
-    /// The waiter came for it, or went.
+    /// A waiter came for it, or went. As long as some do, nothing is overdue.
     #[inline]
     pub(super) fn arrived(&mut self) {
-        if let Some(given) = self.word() {
-            *given = None;
+        #[cfg(debug_assertions)]
+        if WATCHES {
+            self.away = self.away.saturating_sub(1);
+            self.since = (self.away > 0).then(Instant::now);
         }
     }
 
-    /// For how long it has been with a waiter that does not come, if that is too long. Answers once.
-    pub(super) fn overdue(&mut self) -> Option<Duration> {
-        let given = self.word()?;
-        let since = given
-            .map(|given| given.elapsed())
-            .filter(|since| *since >= OVERDUE)?;
-        *given = None;
-        Some(since)
+    /// Whether no waiter has come for what it was given for too long. Answers once.
+    pub(super) fn overdue(&mut self) -> Option<Overdue> {
+        #[cfg(debug_assertions)]
+        {
+            let since = self.since?.elapsed();
+            if since >= OVERDUE {
+                self.since = None;
+                return Some((since, self.task));
+            }
+        }
+        None
     }
 }
 
 /// Not under a lock: it is anybody's code that listens.
-pub(super) fn tell_overdue(since: Option<Duration>) {
-    if let Some(since) = since {
+pub(super) fn tell_overdue(what: &str, overdue: Option<Overdue>) {
+    if let Some((since, task)) = overdue {
         tell(format_args!(
-            "a `Mutex` was handed to a future {} ms ago, and nobody has polled that future since, while others wait: does \
-             its task wait for something else without it (see \"futurelock\")?",
+            "{what} was given to a future {} ms ago (in task {task}; 0 is none), and nobody has polled that future since, \
+             while others wait: does its task wait for something else without it (see \"futurelock\")?",
             since.as_millis()
         ));
     }
 }
 
+#[cold]
 fn tell(text: fmt::Arguments<'_>) {
+    #[cfg(all(test, not(filch_loom)))]
+    #[cfg(debug_assertions)]
+    tests::TOLD.with_borrow_mut(|told| told.push(text.to_string()));
     quietly(|| {
         #[cfg(feature = "tracing")]
         tracing::warn!("{text}");
@@ -137,22 +192,136 @@ fn tell(text: fmt::Arguments<'_>) {
 }
 
 #[cfg(all(test, not(filch_loom)))]
+#[cfg(debug_assertions)]
 mod tests {
     use super::*;
+    use crate::sync::{Mutex, RwLock, Semaphore};
+    use std::cell::RefCell;
+    use std::future::Future;
+    use std::pin::{Pin, pin};
+    use std::task::{Context, Waker};
+
+    thread_local! {
+        pub(super) static TOLD: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+    }
+
+    /// What was told on this thread since the last time.
+    fn told() -> usize {
+        TOLD.take().len()
+    }
+
+    /// True if it must wait.
+    fn waits(future: Pin<&mut impl Future>) -> bool {
+        let mut context = Context::from_waker(Waker::noop());
+        future.poll(&mut context).is_pending()
+    }
+
+    impl Dog {
+        /// Makes what was given now given long ago.
+        pub(in crate::sync) fn grow_old(&mut self) {
+            self.since = self.since.and_then(|since| since.checked_sub(OVERDUE));
+        }
+    }
 
     #[test]
-    #[cfg(debug_assertions)]
-    fn it_tells_once_of_a_lock_that_nobody_comes_for() {
+    fn it_tells_once_of_what_nobody_comes_for() {
         let mut dog = Dog::new();
         assert_eq!(dog.overdue(), None);
-        dog.given();
+        dog.given(Whose::mine());
         assert_eq!(dog.overdue(), None);
-        dog.given = dog.given.and_then(|given| given.checked_sub(OVERDUE));
+        dog.grow_old();
         assert!(dog.overdue().is_some());
+        dog.grow_old();
         assert_eq!(dog.overdue(), None);
-        dog.given();
-        dog.given = dog.given.and_then(|given| given.checked_sub(OVERDUE));
+        dog.given(Whose::mine());
+        dog.given(Whose::mine());
+        dog.grow_old();
+        // One of the two came, so things move.
         dog.arrived();
         assert_eq!(dog.overdue(), None);
+        dog.grow_old();
+        assert!(dog.overdue().is_some());
+        dog.arrived();
+        dog.arrived();
+        dog.grow_old();
+        assert_eq!(dog.overdue(), None);
+    }
+
+    #[test]
+    fn a_lock_given_to_a_future_that_nobody_polls_is_told_to_the_next() {
+        for mutex in [Mutex::new(()), Mutex::barging(())] {
+            let held = mutex.try_lock().unwrap();
+            let mut forgotten = Box::pin(mutex.lock());
+            let mut next = Box::pin(mutex.lock());
+            assert!(waits(forgotten.as_mut()));
+            drop(held);
+            // Barging, it is free until the forgotten one takes it: somebody else does.
+            let barges = mutex.try_lock();
+            assert!(waits(next.as_mut()));
+            assert_eq!(told(), 0);
+            mutex.raw.dog(Dog::grow_old);
+            assert!(waits(next.as_mut()));
+            assert!(waits(next.as_mut()));
+            assert_eq!(told(), 1);
+            drop(forgotten);
+            mutex.raw.dog(Dog::grow_old);
+            let mut last = pin!(mutex.lock());
+            assert!(waits(last.as_mut()));
+            // What the forgotten one had was passed on to the next, which is forgotten in its turn.
+            assert_eq!(told(), 1);
+            drop(barges);
+        }
+    }
+
+    #[test]
+    fn permits_given_to_a_future_that_nobody_polls_are_told_to_the_next() {
+        let semaphore = Semaphore::new(0);
+        let mut forgotten = Box::pin(semaphore.acquire());
+        assert!(waits(forgotten.as_mut()));
+        semaphore.add_permits(1);
+        semaphore.permits.dog(Dog::grow_old);
+        let mut next = pin!(semaphore.acquire());
+        assert!(waits(next.as_mut()));
+        assert_eq!(told(), 1);
+        drop(forgotten);
+        semaphore.permits.dog(Dog::grow_old);
+        let mut context = Context::from_waker(Waker::noop());
+        let came = next.as_mut().poll(&mut context);
+        assert!(came.is_ready());
+        let mut last = pin!(semaphore.acquire());
+        assert!(waits(last.as_mut()));
+        assert_eq!(told(), 0);
+    }
+
+    #[test]
+    fn a_task_that_waits_for_its_own_lock_is_told_once() {
+        let origin = crate::origin::Origin::at(std::panic::Location::caller());
+        let _in_a_task = origin.id.enter(std::ptr::null());
+        let mutex = Mutex::new(());
+        let rwlock = RwLock::new(());
+        for _ in 0..2 {
+            let held = mutex.try_lock().unwrap();
+            let mut again = pin!(mutex.lock());
+            assert!(waits(again.as_mut()));
+            assert!(waits(again.as_mut()));
+            drop(held);
+            assert!(!waits(again));
+        }
+        assert_eq!(told(), 1);
+        let reads = rwlock.try_write().unwrap().downgrade();
+        assert!(waits(pin!(rwlock.write())));
+        drop(reads);
+        assert_eq!(told(), 0);
+        let writes = rwlock.try_write().unwrap();
+        assert!(waits(pin!(rwlock.read())));
+        drop(writes);
+        assert_eq!(told(), 1);
+        let other = crate::origin::Origin::at(std::panic::Location::caller());
+        let rwlock = RwLock::new(());
+        let writes = rwlock.try_write().unwrap();
+        let _in_another = other.id.enter(std::ptr::null());
+        assert!(waits(pin!(rwlock.write())));
+        drop(writes);
+        assert_eq!(told(), 0);
     }
 }

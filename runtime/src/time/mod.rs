@@ -4,7 +4,7 @@
 //! A deadline is never early. On Linux and with kqueue it is kept to the nanosecond as far as the system goes: a thread
 //! that waits for it in the poller wakes after it by what the kernel's timer slack (50 us by default) and a thread switch
 //! take, typically 60 to 100 us in all. Deadlines that crowd, more than 64 of one worker within a millisecond, are told
-//! apart no finer than that.
+//! apart no finer than that, unless the clock was ever [paused](pause).
 //! While workers are busy a deadline is noticed at the next look for events, every 61 polls (see
 //! [`Builder::event_interval`](crate::Builder::event_interval)), and if all are stuck, by the guard's next tick, 1 to 4 ms
 //! later. tokio rounds up to whole milliseconds.

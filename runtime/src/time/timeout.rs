@@ -127,13 +127,11 @@ impl<F: Future> Future for Timeout<F> {
     #[inline]
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let had_budget = budget::has_budget_remaining();
+        let found = budget::found();
         if let Poll::Ready(value) = this.future.poll(context) {
             return Poll::Ready(Ok(value));
         }
-        // A future that uses the whole budget each time must not keep the limit from being looked at.
-        let it_used_the_rest = had_budget && !budget::has_budget_remaining();
-        let _unlimited = it_used_the_rest.then(budget::unlimited);
+        let _unlimited = found.look_at_limit();
         this.limit.poll(context).map(|()| Err(Elapsed(())))
     }
 }

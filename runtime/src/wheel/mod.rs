@@ -8,6 +8,7 @@
 //! Within a tick moments are exact: an entry is taken out at its nanosecond or later, never before, and in the order of
 //! moments, those of one moment in the order of their insertion. Only of a *crowded* tick, one with more than 64 entries,
 //! the order is roughly that of insertion, and the moment told to look again may be after the earliest, but in its tick.
+//! Where that matters more than the time it takes, there is [`Wheel::be_exact`].
 //!
 //! Every step is bounded: [`Wheel::expire`] touches so many entries and no more, also where a slot of a coarse wheel has a
 //! million (it is emptied piece by piece; meanwhile it is `unfinished`, and the earliest moment is told as "now").
@@ -26,7 +27,7 @@ const SLOT_BITS: u32 = 6;
 const SLOTS: usize = 1 << SLOT_BITS;
 /// With them every tick has its place.
 const LEVELS: usize = (u64::BITS - TICK_BITS).div_ceil(SLOT_BITS) as usize;
-/// Entries of one slot that are looked at to find the earliest; a tick with more is crowded.
+/// Entries of one slot that are looked at to find the earliest, unless it shall be exact; a tick with more is crowded.
 const LOOKED_AT: usize = 64;
 
 const PAGE_BITS: u32 = 6;
@@ -73,6 +74,8 @@ pub(crate) struct Wheel<T> {
     next_stamp: u64,
     /// A tick that was found crowded: what is left of it comes at once, too.
     crowded: Option<u64>,
+    /// How many entries of a slot are looked at.
+    looked_at: usize,
     /// What was taken out of a tick, to be put in order.
     came: Vec<((u64, u64), T)>,
 }
@@ -106,8 +109,15 @@ impl<T> Wheel<T> {
             len: 0,
             next_stamp: 1,
             crowded: None,
+            looked_at: LOOKED_AT,
             came: Vec::new(),
         }
+    }
+
+    /// From now on no tick is crowded: all entries of a slot are looked at, however many.
+    pub(crate) fn be_exact(&mut self) {
+        self.looked_at = usize::MAX;
+        self.crowded = None;
     }
 
     #[cfg(test)]
@@ -297,7 +307,7 @@ impl<T> Wheel<T> {
                 self.empty(level, slot, budget)
             } else {
                 let all = self.take_tick(slot, now, budget);
-                if self.came.len() <= LOOKED_AT {
+                if self.came.len() <= self.looked_at {
                     self.came.sort_unstable_by_key(|(order, _)| *order);
                 }
                 self.came.drain(..).for_each(|(_, item)| due(item));
@@ -336,7 +346,7 @@ impl<T> Wheel<T> {
         loop {
             // `next` tells when to look for the rest of a crowded tick.
             let place = match self.levels[0].slots[slot].places().nth(to_come) {
-                Some(place) if to_come < LOOKED_AT => place,
+                Some(place) if to_come < self.looked_at => place,
                 _ => return true,
             };
             if place.at > now {
@@ -366,11 +376,11 @@ impl<T> Wheel<T> {
         }
         let (level, slot, first_tick) = self.next_slot()?;
         let row = &self.levels[level].slots[slot];
-        let looked_at = row.places().take(LOOKED_AT).map(|place| place.at);
+        let looked_at = row.places().take(self.looked_at).map(|place| place.at);
         let (earliest, latest) = looked_at.fold((u64::MAX, 0), |(earliest, latest), at| {
             (at.min(earliest), at.max(latest))
         });
-        if row.len() <= LOOKED_AT {
+        if row.len() <= self.looked_at {
             let is_crowded = level == 0 && self.crowded == Some(first_tick);
             return Some(if is_crowded { latest } else { earliest });
         }
@@ -387,10 +397,11 @@ impl<T> Wheel<T> {
     pub(crate) fn drain(&mut self) -> Vec<T> {
         let entries = self.pages.iter_mut().flat_map(|page| page.iter_mut());
         let all = entries.filter_map(|entry| entry.item.take()).collect();
-        let (tick, next_stamp) = (self.tick, self.next_stamp);
+        let (tick, next_stamp, looked_at) = (self.tick, self.next_stamp, self.looked_at);
         *self = Wheel {
             tick,
             next_stamp,
+            looked_at,
             ..Wheel::new()
         };
         all

@@ -31,6 +31,16 @@ impl<T: ?Sized> Drop for OwnedUnlock<T> {
 ///
 /// # Source
 /// `tokio::sync::MutexGuard`.
+///
+/// # Examples
+/// ```
+/// # filch::block_on(async {
+/// let mutex = filch::sync::Mutex::new(1);
+/// let mut guard: filch::sync::MutexGuard<'_, i32> = mutex.lock().await;
+/// *guard += 1;
+/// assert_eq!(*guard, 2);
+/// # });
+/// ```
 #[clippy::has_significant_drop]
 #[must_use = "the mutex is unlocked at once when this is dropped"]
 pub struct MutexGuard<'a, T: ?Sized> {
@@ -42,6 +52,15 @@ pub struct MutexGuard<'a, T: ?Sized> {
 ///
 /// # Source
 /// `tokio::sync::OwnedMutexGuard`.
+///
+/// # Examples
+/// ```
+/// use filch::sync::{Mutex, OwnedMutexGuard};
+///
+/// let mutex = std::sync::Arc::new(Mutex::new(1));
+/// let guard: OwnedMutexGuard<i32> = mutex.try_lock_owned().unwrap();
+/// assert_eq!(*guard, 1);
+/// ```
 #[clippy::has_significant_drop]
 #[must_use = "the mutex is unlocked at once when this is dropped"]
 pub struct OwnedMutexGuard<T: ?Sized>(pub(super) Exclusive<OwnedUnlock<T>, T>);
@@ -50,6 +69,15 @@ pub struct OwnedMutexGuard<T: ?Sized>(pub(super) Exclusive<OwnedUnlock<T>, T>);
 ///
 /// # Source
 /// `tokio::sync::MappedMutexGuard`.
+///
+/// # Examples
+/// ```
+/// use filch::sync::{MappedMutexGuard, Mutex, MutexGuard};
+///
+/// let mutex = Mutex::new((1, "one"));
+/// let part: MappedMutexGuard<'_, i32> = MutexGuard::map(mutex.try_lock().unwrap(), |pair| &mut pair.0);
+/// assert_eq!(*part, 1);
+/// ```
 #[clippy::has_significant_drop]
 #[must_use = "the mutex is unlocked at once when this is dropped"]
 pub struct MappedMutexGuard<'a, T: ?Sized>(Exclusive<Unlock<'a>, T>);
@@ -58,6 +86,16 @@ pub struct MappedMutexGuard<'a, T: ?Sized>(Exclusive<Unlock<'a>, T>);
 ///
 /// # Source
 /// `tokio::sync::OwnedMappedMutexGuard`.
+///
+/// # Examples
+/// ```
+/// use filch::sync::{Mutex, OwnedMappedMutexGuard, OwnedMutexGuard};
+///
+/// let mutex = std::sync::Arc::new(Mutex::new((1, "one")));
+/// let guard = mutex.try_lock_owned().unwrap();
+/// let part: OwnedMappedMutexGuard<(i32, &str), i32> = OwnedMutexGuard::map(guard, |pair| &mut pair.0);
+/// assert_eq!(*part, 1);
+/// ```
 #[clippy::has_significant_drop]
 #[must_use = "the mutex is unlocked at once when this is dropped"]
 pub struct OwnedMappedMutexGuard<T: ?Sized, U: ?Sized = T>(Exclusive<OwnedUnlock<T>, U>);
@@ -163,6 +201,17 @@ impl<T: ?Sized> OwnedMutexGuard<T> {
     ///
     /// # Errors
     /// The guard itself, if `f` finds none.
+    ///
+    /// # Examples
+    /// ```
+    /// use filch::sync::{Mutex, OwnedMutexGuard};
+    ///
+    /// let list = std::sync::Arc::new(Mutex::new(vec![1, 2]));
+    /// let all = list.try_lock_owned().unwrap();
+    /// let all = OwnedMutexGuard::try_map(all, |list| list.get_mut(7)).unwrap_err();
+    /// let second = OwnedMutexGuard::try_map(all, |list| list.get_mut(1)).unwrap();
+    /// assert_eq!(*second, 2);
+    /// ```
     #[inline]
     pub fn try_map<U, F>(this: Self, f: F) -> Result<OwnedMappedMutexGuard<T, U>, Self>
     where
@@ -174,6 +223,15 @@ impl<T: ?Sized> OwnedMutexGuard<T> {
     }
 
     /// The mutex it is of.
+    ///
+    /// # Examples
+    /// ```
+    /// use filch::sync::{Mutex, OwnedMutexGuard};
+    ///
+    /// let mutex = std::sync::Arc::new(Mutex::new(1));
+    /// let guard = mutex.clone().try_lock_owned().unwrap();
+    /// assert!(std::sync::Arc::ptr_eq(OwnedMutexGuard::mutex(&guard), &mutex));
+    /// ```
     #[inline]
     pub fn mutex(this: &Self) -> &Arc<Mutex<T>> {
         &this.0.right().0
@@ -207,6 +265,16 @@ impl<'a, T: ?Sized> MappedMutexGuard<'a, T> {
     ///
     /// # Errors
     /// The guard itself, if `f` finds none.
+    ///
+    /// # Examples
+    /// ```
+    /// use filch::sync::{MappedMutexGuard, Mutex, MutexGuard};
+    ///
+    /// let nested = Mutex::new((vec![1, 2], 3));
+    /// let list = MutexGuard::map(nested.try_lock().unwrap(), |all| &mut all.0);
+    /// let list = MappedMutexGuard::try_map(list, |list| list.get_mut(7)).unwrap_err();
+    /// assert_eq!(*MappedMutexGuard::try_map(list, |list| list.get_mut(1)).unwrap(), 2);
+    /// ```
     #[inline]
     pub fn try_map<U, F>(this: Self, f: F) -> Result<MappedMutexGuard<'a, U>, Self>
     where
@@ -220,6 +288,16 @@ impl<'a, T: ?Sized> MappedMutexGuard<'a, T> {
 
 impl<T: ?Sized, U: ?Sized> OwnedMappedMutexGuard<T, U> {
     /// Goes on with a part of the part.
+    ///
+    /// # Examples
+    /// ```
+    /// use filch::sync::{Mutex, OwnedMappedMutexGuard, OwnedMutexGuard};
+    ///
+    /// let nested = std::sync::Arc::new(Mutex::new(((1, 2), 3)));
+    /// let inner = OwnedMutexGuard::map(nested.try_lock_owned().unwrap(), |all| &mut all.0);
+    /// let one = OwnedMappedMutexGuard::map(inner, |inner| &mut inner.0);
+    /// assert_eq!(*one, 1);
+    /// ```
     #[inline]
     pub fn map<S, F>(this: Self, f: F) -> OwnedMappedMutexGuard<T, S>
     where
@@ -233,6 +311,16 @@ impl<T: ?Sized, U: ?Sized> OwnedMappedMutexGuard<T, U> {
     ///
     /// # Errors
     /// The guard itself, if `f` finds none.
+    ///
+    /// # Examples
+    /// ```
+    /// use filch::sync::{Mutex, OwnedMappedMutexGuard, OwnedMutexGuard};
+    ///
+    /// let nested = std::sync::Arc::new(Mutex::new((vec![1, 2], 3)));
+    /// let list = OwnedMutexGuard::map(nested.try_lock_owned().unwrap(), |all| &mut all.0);
+    /// let list = OwnedMappedMutexGuard::try_map(list, |list| list.get_mut(7)).unwrap_err();
+    /// assert_eq!(*list, [1, 2]);
+    /// ```
     #[inline]
     pub fn try_map<S, F>(this: Self, f: F) -> Result<OwnedMappedMutexGuard<T, S>, Self>
     where

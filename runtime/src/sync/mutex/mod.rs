@@ -25,6 +25,11 @@ use crate::sync_prim::const_fn;
 /// but after 16 losses the mutex is handed to it. A waiter that is woken and then not polled keeps the others waiting in
 /// either case.
 ///
+/// # What debug builds tell
+/// When a task waits for a mutex that it locked itself, and when somebody waits while the mutex was given a second ago to a
+/// future that has not been polled since, debug builds say so: by `tracing` if that feature is on, else on stderr. `RwLock` does
+/// the same, if the task has it for writing, and `Semaphore` the second.
+///
 /// # Source
 /// `tokio::sync::Mutex`; asyncio's `Lock`. The choice of barging is new.
 ///
@@ -46,7 +51,7 @@ use crate::sync_prim::const_fn;
 /// # });
 /// ```
 pub struct Mutex<T: ?Sized> {
-    raw: RawMutex,
+    pub(super) raw: RawMutex,
     value: Guarded<T>,
 }
 
@@ -72,6 +77,12 @@ impl std::error::Error for TryLockError {}
 
 impl<T> Mutex<T> {
     /// A fair mutex that nobody holds.
+    ///
+    /// # Examples
+    /// ```
+    /// let mutex = filch::sync::Mutex::new(1);
+    /// assert!(mutex.try_lock().is_ok());
+    /// ```
     pub fn new(value: T) -> Mutex<T> {
         Mutex::const_new(value)
     }
@@ -163,6 +174,14 @@ impl<T: ?Sized> Mutex<T> {
     ///
     /// # Panics
     /// If this thread drives a filch runtime.
+    ///
+    /// # Examples
+    /// ```
+    /// let mutex = std::sync::Arc::new(filch::sync::Mutex::new(1));
+    /// let guard = mutex.clone().blocking_lock_owned();
+    /// std::thread::spawn(move || drop(guard)).join().unwrap();
+    /// assert_eq!(*mutex.blocking_lock(), 1);
+    /// ```
     #[track_caller]
     pub fn blocking_lock_owned(self: Arc<Self>) -> OwnedMutexGuard<T> {
         blocking::block_on(self.lock_owned())
@@ -210,6 +229,14 @@ impl<T: ?Sized> Mutex<T> {
     ///
     /// # Errors
     /// As [`try_lock`](Self::try_lock).
+    ///
+    /// # Examples
+    /// ```
+    /// let mutex = std::sync::Arc::new(filch::sync::Mutex::new(1));
+    /// let guard = mutex.clone().try_lock_owned().unwrap();
+    /// assert!(mutex.try_lock_owned().is_err());
+    /// # drop(guard);
+    /// ```
     pub fn try_lock_owned(self: Arc<Self>) -> Result<OwnedMutexGuard<T>, TryLockError> {
         if self.raw.try_lock() {
             Ok(self.owned_guard())

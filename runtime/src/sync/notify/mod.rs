@@ -92,6 +92,12 @@ pub struct Notify {
 
 impl Notify {
     /// Nobody waits, nothing is kept.
+    ///
+    /// # Examples
+    /// ```
+    /// let notify = filch::sync::Notify::new();
+    /// notify.notify_one();
+    /// ```
     pub fn new() -> Notify {
         Notify::const_new()
     }
@@ -305,6 +311,12 @@ impl Notify {
     ///
     /// # Source
     /// New: tokio has none.
+    ///
+    /// # Examples
+    /// ```
+    /// let notify = filch::sync::Notify::new();
+    /// assert_eq!(notify.statistics().waiters, 0);
+    /// ```
     pub fn statistics(&self) -> Statistics {
         self.waiters.statistics()
     }

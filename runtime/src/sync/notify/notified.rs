@@ -17,6 +17,16 @@ pin_project! {
     ///
     /// # Source
     /// `tokio::sync::futures::Notified`.
+    ///
+    /// # Examples
+    /// ```
+    /// # filch::block_on(async {
+    /// let notify = filch::sync::Notify::new();
+    /// let notified: filch::sync::futures::Notified<'_> = notify.notified();
+    /// notify.notify_waiters();
+    /// notified.await;
+    /// # });
+    /// ```
     #[must_use = "futures do nothing unless you `.await` or poll them"]
     pub struct Notified<'a> {
         notify: &'a Notify,
@@ -37,6 +47,17 @@ pin_project! {
     ///
     /// # Source
     /// `tokio::sync::futures::OwnedNotified`.
+    ///
+    /// # Examples
+    /// ```
+    /// # filch::block_on(async {
+    /// let notify = std::sync::Arc::new(filch::sync::Notify::new());
+    /// let notified: filch::sync::futures::OwnedNotified = notify.clone().notified_owned();
+    /// notify.notify_waiters();
+    /// drop(notify);
+    /// notified.await;
+    /// # });
+    /// ```
     #[must_use = "futures do nothing unless you `.await` or poll them"]
     pub struct OwnedNotified {
         notify: Arc<Notify>,
@@ -97,6 +118,17 @@ impl OwnedNotified {
     }
 
     /// As [`Notified::enable`].
+    ///
+    /// # Examples
+    /// ```
+    /// # filch::block_on(async {
+    /// let notify = std::sync::Arc::new(filch::sync::Notify::new());
+    /// notify.notify_one();
+    /// let mut notified = Box::pin(notify.notified_owned());
+    /// assert!(notified.as_mut().enable());
+    /// notified.await;
+    /// # });
+    /// ```
     pub fn enable(self: Pin<&mut Self>) -> bool {
         let this = self.project();
         this.waiting.poll(this.notify, None).is_ready()

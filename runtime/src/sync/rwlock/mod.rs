@@ -61,6 +61,7 @@ struct Hold<'a> {
 impl Hold<'_> {
     /// A writer's right becomes a reader's.
     fn downgrade(mut self) -> Self {
+        self.permits.writer.clear();
         self.permits.release(self.count as usize - 1);
         self.count = 1;
         self
@@ -70,6 +71,7 @@ impl Hold<'_> {
 impl Drop for Hold<'_> {
     #[inline]
     fn drop(&mut self) {
+        self.permits.writer.clear();
         self.permits.release(self.count as usize);
     }
 }
@@ -82,6 +84,7 @@ struct OwnedHold<T: ?Sized> {
 
 impl<T: ?Sized> OwnedHold<T> {
     fn downgrade(mut self) -> Self {
+        self.lock.permits.writer.clear();
         self.lock.permits.release(self.count as usize - 1);
         self.count = 1;
         self
@@ -90,12 +93,19 @@ impl<T: ?Sized> OwnedHold<T> {
 
 impl<T: ?Sized> Drop for OwnedHold<T> {
     fn drop(&mut self) {
+        self.lock.permits.writer.clear();
         self.lock.permits.release(self.count as usize);
     }
 }
 
 impl<T> RwLock<T> {
     /// A lock that nobody holds.
+    ///
+    /// # Examples
+    /// ```
+    /// let lock = filch::sync::RwLock::new(1);
+    /// assert!(lock.try_write().is_ok());
+    /// ```
     pub fn new(value: T) -> RwLock<T> {
         RwLock::const_new(value)
     }
@@ -135,6 +145,14 @@ impl<T> RwLock<T> {
         ///
         /// # Panics
         /// As [`with_max_readers`](Self::with_max_readers); in a `static`, the build fails.
+        ///
+        /// # Examples
+        /// ```
+        /// static LIMIT: filch::sync::RwLock<u32> = filch::sync::RwLock::const_with_max_readers(5, 1);
+        /// let reads = LIMIT.try_read().unwrap();
+        /// assert!(LIMIT.try_read().is_err());
+        /// # drop(reads);
+        /// ```
         #[track_caller]
         pub const fn const_with_max_readers(value: T, max_reads: u32) -> RwLock<T> {
             assert!(max_reads != 0, "a RwLock may not be created with 0 readers");
@@ -149,6 +167,11 @@ impl<T> RwLock<T> {
     }
 
     /// The value.
+    ///
+    /// # Examples
+    /// ```
+    /// assert_eq!(filch::sync::RwLock::new(5).into_inner(), 5);
+    /// ```
     pub fn into_inner(self) -> T {
         self.value.into_inner()
     }
@@ -177,6 +200,16 @@ impl<T: ?Sized> RwLock<T> {
     ///
     /// # Panics
     /// If this thread drives a filch runtime.
+    ///
+    /// # Examples
+    /// ```
+    /// # filch::block_on(async {
+    /// let lock = std::sync::Arc::new(filch::sync::RwLock::new(1));
+    /// let from_outside = lock.clone();
+    /// let read = filch::task::spawn_blocking(move || *from_outside.blocking_read());
+    /// assert_eq!(read.await.unwrap(), 1);
+    /// # });
+    /// ```
     #[track_caller]
     pub fn blocking_read(&self) -> RwLockReadGuard<'_, T> {
         blocking::block_on(self.read())
@@ -222,6 +255,14 @@ impl<T: ?Sized> RwLock<T> {
     ///
     /// # Errors
     /// As [`try_read`](Self::try_read).
+    ///
+    /// # Examples
+    /// ```
+    /// let lock = std::sync::Arc::new(filch::sync::RwLock::new(1));
+    /// let reads = lock.clone().try_read_owned().unwrap();
+    /// assert!(lock.try_write_owned().is_err());
+    /// # drop(reads);
+    /// ```
     pub fn try_read_owned(self: Arc<Self>) -> Result<OwnedRwLockReadGuard<T>, TryLockError> {
         self.try_take(1)?;
         Ok(self.owned_read_guard())
@@ -250,6 +291,13 @@ impl<T: ?Sized> RwLock<T> {
     ///
     /// # Panics
     /// If this thread drives a filch runtime.
+    ///
+    /// # Examples
+    /// ```
+    /// let lock = filch::sync::RwLock::new(1);
+    /// *lock.blocking_write() += 1;
+    /// assert_eq!(lock.into_inner(), 2);
+    /// ```
     #[track_caller]
     pub fn blocking_write(&self) -> RwLockWriteGuard<'_, T> {
         blocking::block_on(self.write())
@@ -259,6 +307,16 @@ impl<T: ?Sized> RwLock<T> {
     ///
     /// # Cancel safety
     /// As [`write`](Self::write).
+    ///
+    /// # Examples
+    /// ```
+    /// # filch::block_on(async {
+    /// let lock = std::sync::Arc::new(filch::sync::RwLock::new(1));
+    /// let mut writes = lock.clone().write_owned().await;
+    /// filch::spawn(async move { *writes += 1 }).await.unwrap();
+    /// assert_eq!(*lock.read().await, 2);
+    /// # });
+    /// ```
     pub async fn write_owned(self: Arc<Self>) -> OwnedRwLockWriteGuard<T> {
         self.wait_for(self.max_reads).await;
         self.owned_write_guard()
@@ -268,6 +326,14 @@ impl<T: ?Sized> RwLock<T> {
     ///
     /// # Errors
     /// [`TryLockError`]: somebody has it, or somebody waits.
+    ///
+    /// # Examples
+    /// ```
+    /// let lock = filch::sync::RwLock::new(1);
+    /// let reads = lock.try_read().unwrap();
+    /// assert!(lock.try_write().is_err());
+    /// # drop(reads);
+    /// ```
     pub fn try_write(&self) -> Result<RwLockWriteGuard<'_, T>, TryLockError> {
         self.try_take(self.max_reads)?;
         Ok(self.write_guard())
@@ -277,12 +343,27 @@ impl<T: ?Sized> RwLock<T> {
     ///
     /// # Errors
     /// As [`try_write`](Self::try_write).
+    ///
+    /// # Examples
+    /// ```
+    /// let lock = std::sync::Arc::new(filch::sync::RwLock::new(1));
+    /// let writes = lock.clone().try_write_owned().unwrap();
+    /// assert!(lock.try_read_owned().is_err());
+    /// # drop(writes);
+    /// ```
     pub fn try_write_owned(self: Arc<Self>) -> Result<OwnedRwLockWriteGuard<T>, TryLockError> {
         self.try_take(self.max_reads)?;
         Ok(self.owned_write_guard())
     }
 
     /// The value, without a lock: nobody else has it.
+    ///
+    /// # Examples
+    /// ```
+    /// let mut lock = filch::sync::RwLock::new(1);
+    /// *lock.get_mut() = 2;
+    /// assert_eq!(lock.into_inner(), 2);
+    /// ```
     pub fn get_mut(&mut self) -> &mut T {
         self.value.get_mut()
     }
@@ -291,6 +372,12 @@ impl<T: ?Sized> RwLock<T> {
     ///
     /// # Source
     /// New: tokio has none.
+    ///
+    /// # Examples
+    /// ```
+    /// let lock = filch::sync::RwLock::new(1);
+    /// assert_eq!(lock.statistics().waiters, 0);
+    /// ```
     pub fn statistics(&self) -> Statistics {
         self.permits.statistics()
     }
@@ -327,6 +414,7 @@ impl<T: ?Sized> RwLock<T> {
     /// The caller has taken all permits.
     #[inline]
     fn write_guard(&self) -> RwLockWriteGuard<'_, T> {
+        self.permits.writer.set();
         let hold = Hold {
             permits: &self.permits,
             count: self.max_reads,
@@ -337,6 +425,7 @@ impl<T: ?Sized> RwLock<T> {
 
     /// The caller has taken all permits.
     fn owned_write_guard(self: Arc<Self>) -> OwnedRwLockWriteGuard<T> {
+        self.permits.writer.set();
         let hold = OwnedHold {
             lock: self.clone(),
             count: self.max_reads,

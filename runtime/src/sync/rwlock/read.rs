@@ -11,6 +11,13 @@ use crate::sync::cell::{Shared, guard_traits};
 ///
 /// # Source
 /// `tokio::sync::RwLockReadGuard`.
+///
+/// # Examples
+/// ```
+/// let lock = filch::sync::RwLock::new(1);
+/// let reads: filch::sync::RwLockReadGuard<'_, i32> = lock.try_read().unwrap();
+/// assert_eq!(*reads, 1);
+/// ```
 #[clippy::has_significant_drop]
 #[must_use = "the lock is free again at once when this is dropped"]
 pub struct RwLockReadGuard<'a, T: ?Sized>(pub(super) Shared<Hold<'a>, T>);
@@ -20,6 +27,13 @@ pub struct RwLockReadGuard<'a, T: ?Sized>(pub(super) Shared<Hold<'a>, T>);
 ///
 /// # Source
 /// `tokio::sync::OwnedRwLockReadGuard`.
+///
+/// # Examples
+/// ```
+/// let lock = std::sync::Arc::new(filch::sync::RwLock::new(1));
+/// let reads: filch::sync::OwnedRwLockReadGuard<i32> = lock.try_read_owned().unwrap();
+/// assert_eq!(*reads, 1);
+/// ```
 #[clippy::has_significant_drop]
 #[must_use = "the lock is free again at once when this is dropped"]
 pub struct OwnedRwLockReadGuard<T: ?Sized, U: ?Sized = T>(pub(super) Shared<OwnedHold<T>, U>);
@@ -95,6 +109,16 @@ impl<T: ?Sized, U: ?Sized> OwnedRwLockReadGuard<T, U> {
     ///
     /// # Errors
     /// The guard itself, if `f` finds none.
+    ///
+    /// # Examples
+    /// ```
+    /// use filch::sync::{OwnedRwLockReadGuard, RwLock};
+    ///
+    /// let lock = std::sync::Arc::new(RwLock::new(vec![1, 2]));
+    /// let all = lock.try_read_owned().unwrap();
+    /// let all = OwnedRwLockReadGuard::try_map(all, |list| list.get(7)).unwrap_err();
+    /// assert_eq!(*OwnedRwLockReadGuard::try_map(all, |list| list.get(1)).unwrap(), 2);
+    /// ```
     #[inline]
     pub fn try_map<F, V: ?Sized>(this: Self, f: F) -> Result<OwnedRwLockReadGuard<T, V>, Self>
     where
@@ -105,6 +129,15 @@ impl<T: ?Sized, U: ?Sized> OwnedRwLockReadGuard<T, U> {
     }
 
     /// The lock it is of.
+    ///
+    /// # Examples
+    /// ```
+    /// use filch::sync::{OwnedRwLockReadGuard, RwLock};
+    ///
+    /// let lock = std::sync::Arc::new(RwLock::new(1));
+    /// let reads = lock.clone().try_read_owned().unwrap();
+    /// assert!(std::sync::Arc::ptr_eq(OwnedRwLockReadGuard::rwlock(&reads), &lock));
+    /// ```
     #[inline]
     pub fn rwlock(this: &Self) -> &Arc<RwLock<T>> {
         &this.0.right().lock

@@ -12,6 +12,13 @@ use crate::sync::cell::{Exclusive, guard_traits};
 ///
 /// # Source
 /// `tokio::sync::RwLockWriteGuard`.
+///
+/// # Examples
+/// ```
+/// let lock = filch::sync::RwLock::new(1);
+/// let mut writes: filch::sync::RwLockWriteGuard<'_, i32> = lock.try_write().unwrap();
+/// *writes = 2;
+/// ```
 #[clippy::has_significant_drop]
 #[must_use = "the lock is free again at once when this is dropped"]
 pub struct RwLockWriteGuard<'a, T: ?Sized> {
@@ -24,6 +31,13 @@ pub struct RwLockWriteGuard<'a, T: ?Sized> {
 ///
 /// # Source
 /// `tokio::sync::OwnedRwLockWriteGuard`.
+///
+/// # Examples
+/// ```
+/// let lock = std::sync::Arc::new(filch::sync::RwLock::new(1));
+/// let mut writes: filch::sync::OwnedRwLockWriteGuard<i32> = lock.try_write_owned().unwrap();
+/// *writes = 2;
+/// ```
 #[clippy::has_significant_drop]
 #[must_use = "the lock is free again at once when this is dropped"]
 pub struct OwnedRwLockWriteGuard<T: ?Sized>(pub(super) Exclusive<OwnedHold<T>, T>);
@@ -32,6 +46,16 @@ pub struct OwnedRwLockWriteGuard<T: ?Sized>(pub(super) Exclusive<OwnedHold<T>, T
 ///
 /// # Source
 /// `tokio::sync::RwLockMappedWriteGuard`.
+///
+/// # Examples
+/// ```
+/// use filch::sync::{RwLock, RwLockMappedWriteGuard, RwLockWriteGuard};
+///
+/// let lock = RwLock::new((1, "one"));
+/// let mut part: RwLockMappedWriteGuard<'_, i32> =
+///     RwLockWriteGuard::map(lock.try_write().unwrap(), |pair| &mut pair.0);
+/// *part = 2;
+/// ```
 #[clippy::has_significant_drop]
 #[must_use = "the lock is free again at once when this is dropped"]
 pub struct RwLockMappedWriteGuard<'a, T: ?Sized> {
@@ -44,6 +68,16 @@ pub struct RwLockMappedWriteGuard<'a, T: ?Sized> {
 ///
 /// # Source
 /// `tokio::sync::OwnedRwLockMappedWriteGuard`.
+///
+/// # Examples
+/// ```
+/// use filch::sync::{OwnedRwLockMappedWriteGuard, OwnedRwLockWriteGuard, RwLock};
+///
+/// let lock = std::sync::Arc::new(RwLock::new((1, "one")));
+/// let mut part: OwnedRwLockMappedWriteGuard<(i32, &str), i32> =
+///     OwnedRwLockWriteGuard::map(lock.try_write_owned().unwrap(), |pair| &mut pair.0);
+/// *part = 2;
+/// ```
 #[clippy::has_significant_drop]
 #[must_use = "the lock is free again at once when this is dropped"]
 pub struct OwnedRwLockMappedWriteGuard<T: ?Sized, U: ?Sized = T>(Exclusive<OwnedHold<T>, U>);
@@ -81,6 +115,16 @@ impl<'a, T: ?Sized> RwLockWriteGuard<'a, T> {
     ///
     /// # Errors
     /// The guard itself, if `f` finds none.
+    ///
+    /// # Examples
+    /// ```
+    /// use filch::sync::{RwLock, RwLockWriteGuard};
+    ///
+    /// let lock = RwLock::new(vec![1, 2]);
+    /// let all = lock.try_write().unwrap();
+    /// let all = RwLockWriteGuard::try_map(all, |list| list.get_mut(7)).unwrap_err();
+    /// assert_eq!(*RwLockWriteGuard::try_map(all, |list| list.get_mut(1)).unwrap(), 2);
+    /// ```
     #[inline]
     pub fn try_map<F, U: ?Sized>(this: Self, f: F) -> Result<RwLockMappedWriteGuard<'a, U>, Self>
     where
@@ -91,6 +135,17 @@ impl<'a, T: ?Sized> RwLockWriteGuard<'a, T> {
     }
 
     /// Goes on as a reader of a part of the value; no writer comes in between.
+    ///
+    /// # Examples
+    /// ```
+    /// use filch::sync::{RwLock, RwLockWriteGuard};
+    ///
+    /// let lock = RwLock::new((1, "one"));
+    /// let writes = lock.try_write().unwrap();
+    /// let reads = RwLockWriteGuard::downgrade_map(writes, |pair| &pair.0);
+    /// assert_eq!(*reads, 1);
+    /// assert!(lock.try_read().is_ok());
+    /// ```
     #[inline]
     pub fn downgrade_map<F, U: ?Sized>(this: Self, f: F) -> RwLockReadGuard<'a, U>
     where
@@ -103,6 +158,16 @@ impl<'a, T: ?Sized> RwLockWriteGuard<'a, T> {
     ///
     /// # Errors
     /// The guard itself, if `f` finds none: still for writing.
+    ///
+    /// # Examples
+    /// ```
+    /// use filch::sync::{RwLock, RwLockWriteGuard};
+    ///
+    /// let lock = RwLock::new(vec![1, 2]);
+    /// let all = lock.try_write().unwrap();
+    /// let all = RwLockWriteGuard::try_downgrade_map(all, |list| list.get(7)).unwrap_err();
+    /// assert_eq!(*RwLockWriteGuard::try_downgrade_map(all, |list| list.get(1)).unwrap(), 2);
+    /// ```
     #[inline]
     pub fn try_downgrade_map<F, U: ?Sized>(this: Self, f: F) -> Result<RwLockReadGuard<'a, U>, Self>
     where
@@ -113,6 +178,16 @@ impl<'a, T: ?Sized> RwLockWriteGuard<'a, T> {
     }
 
     /// The same as a mapped guard, of the whole value.
+    ///
+    /// # Examples
+    /// ```
+    /// use filch::sync::{RwLock, RwLockWriteGuard};
+    ///
+    /// let lock = RwLock::new((1, "one"));
+    /// let writes = lock.try_write().unwrap();
+    /// let all = RwLockWriteGuard::into_mapped(writes);
+    /// assert_eq!(*all, (1, "one"));
+    /// ```
     #[inline]
     pub fn into_mapped(this: Self) -> RwLockMappedWriteGuard<'a, T> {
         RwLockMappedWriteGuard::new(this.value)
@@ -137,6 +212,15 @@ impl<'a, T: ?Sized> RwLockWriteGuard<'a, T> {
 
 impl<T: ?Sized> OwnedRwLockWriteGuard<T> {
     /// Goes on with a part of the value.
+    ///
+    /// # Examples
+    /// ```
+    /// use filch::sync::{OwnedRwLockWriteGuard, RwLock};
+    ///
+    /// let lock = std::sync::Arc::new(RwLock::new((1, "one")));
+    /// let writes = lock.try_write_owned().unwrap();
+    /// *OwnedRwLockWriteGuard::map(writes, |pair| &mut pair.0) = 2;
+    /// ```
     #[inline]
     pub fn map<F, U: ?Sized>(this: Self, f: F) -> OwnedRwLockMappedWriteGuard<T, U>
     where
@@ -149,6 +233,16 @@ impl<T: ?Sized> OwnedRwLockWriteGuard<T> {
     ///
     /// # Errors
     /// The guard itself, if `f` finds none.
+    ///
+    /// # Examples
+    /// ```
+    /// use filch::sync::{OwnedRwLockWriteGuard, RwLock};
+    ///
+    /// let lock = std::sync::Arc::new(RwLock::new(vec![1, 2]));
+    /// let all = lock.try_write_owned().unwrap();
+    /// let all = OwnedRwLockWriteGuard::try_map(all, |list| list.get_mut(7)).unwrap_err();
+    /// assert_eq!(*OwnedRwLockWriteGuard::try_map(all, |list| list.get_mut(1)).unwrap(), 2);
+    /// ```
     #[inline]
     pub fn try_map<F, U: ?Sized>(
         this: Self,
@@ -162,6 +256,16 @@ impl<T: ?Sized> OwnedRwLockWriteGuard<T> {
     }
 
     /// Goes on as a reader of a part of the value; no writer comes in between.
+    ///
+    /// # Examples
+    /// ```
+    /// use filch::sync::{OwnedRwLockWriteGuard, RwLock};
+    ///
+    /// let lock = std::sync::Arc::new(RwLock::new((1, "one")));
+    /// let writes = lock.try_write_owned().unwrap();
+    /// let reads = OwnedRwLockWriteGuard::downgrade_map(writes, |pair| &pair.0);
+    /// assert_eq!(*reads, 1);
+    /// ```
     #[inline]
     pub fn downgrade_map<F, U: ?Sized>(this: Self, f: F) -> OwnedRwLockReadGuard<T, U>
     where
@@ -174,6 +278,16 @@ impl<T: ?Sized> OwnedRwLockWriteGuard<T> {
     ///
     /// # Errors
     /// The guard itself, if `f` finds none: still for writing.
+    ///
+    /// # Examples
+    /// ```
+    /// use filch::sync::{OwnedRwLockWriteGuard, RwLock};
+    ///
+    /// let lock = std::sync::Arc::new(RwLock::new(vec![1, 2]));
+    /// let all = lock.try_write_owned().unwrap();
+    /// let all = OwnedRwLockWriteGuard::try_downgrade_map(all, |list| list.get(7)).unwrap_err();
+    /// assert_eq!(*OwnedRwLockWriteGuard::try_downgrade_map(all, |list| list.get(1)).unwrap(), 2);
+    /// ```
     #[inline]
     pub fn try_downgrade_map<F, U: ?Sized>(
         this: Self,
@@ -187,6 +301,16 @@ impl<T: ?Sized> OwnedRwLockWriteGuard<T> {
     }
 
     /// The same as a mapped guard, of the whole value.
+    ///
+    /// # Examples
+    /// ```
+    /// use filch::sync::{OwnedRwLockWriteGuard, RwLock};
+    ///
+    /// let lock = std::sync::Arc::new(RwLock::new((1, "one")));
+    /// let writes = lock.try_write_owned().unwrap();
+    /// let all = OwnedRwLockWriteGuard::into_mapped(writes);
+    /// assert_eq!(*all, (1, "one"));
+    /// ```
     #[inline]
     pub fn into_mapped(this: Self) -> OwnedRwLockMappedWriteGuard<T> {
         OwnedRwLockMappedWriteGuard(this.0)
@@ -207,6 +331,15 @@ impl<T: ?Sized> OwnedRwLockWriteGuard<T> {
     }
 
     /// The lock it is of.
+    ///
+    /// # Examples
+    /// ```
+    /// use filch::sync::{OwnedRwLockWriteGuard, RwLock};
+    ///
+    /// let lock = std::sync::Arc::new(RwLock::new(1));
+    /// let writes = lock.clone().try_write_owned().unwrap();
+    /// assert!(std::sync::Arc::ptr_eq(OwnedRwLockWriteGuard::rwlock(&writes), &lock));
+    /// ```
     #[inline]
     pub fn rwlock(this: &Self) -> &Arc<RwLock<T>> {
         &this.0.right().lock
@@ -223,6 +356,16 @@ impl<'a, T: ?Sized> RwLockMappedWriteGuard<'a, T> {
     }
 
     /// Goes on with a part of the part.
+    ///
+    /// # Examples
+    /// ```
+    /// use filch::sync::{RwLock, RwLockMappedWriteGuard, RwLockWriteGuard};
+    ///
+    /// let lock = RwLock::new(((1, 2), 3));
+    /// let inner = RwLockWriteGuard::map(lock.try_write().unwrap(), |all| &mut all.0);
+    /// *RwLockMappedWriteGuard::map(inner, |inner| &mut inner.0) = 7;
+    /// assert_eq!(lock.into_inner(), ((7, 2), 3));
+    /// ```
     #[inline]
     pub fn map<F, U: ?Sized>(this: Self, f: F) -> RwLockMappedWriteGuard<'a, U>
     where
@@ -235,6 +378,16 @@ impl<'a, T: ?Sized> RwLockMappedWriteGuard<'a, T> {
     ///
     /// # Errors
     /// The guard itself, if `f` finds none.
+    ///
+    /// # Examples
+    /// ```
+    /// use filch::sync::{RwLock, RwLockMappedWriteGuard, RwLockWriteGuard};
+    ///
+    /// let lock = RwLock::new((vec![1, 2], 3));
+    /// let list = RwLockWriteGuard::map(lock.try_write().unwrap(), |all| &mut all.0);
+    /// let list = RwLockMappedWriteGuard::try_map(list, |list| list.get_mut(7)).unwrap_err();
+    /// assert_eq!(*list, [1, 2]);
+    /// ```
     #[inline]
     pub fn try_map<F, U: ?Sized>(this: Self, f: F) -> Result<RwLockMappedWriteGuard<'a, U>, Self>
     where
@@ -247,6 +400,17 @@ impl<'a, T: ?Sized> RwLockMappedWriteGuard<'a, T> {
 
 impl<T: ?Sized, U: ?Sized> OwnedRwLockMappedWriteGuard<T, U> {
     /// Goes on with a part of the part.
+    ///
+    /// # Examples
+    /// ```
+    /// use filch::sync::{OwnedRwLockMappedWriteGuard, OwnedRwLockWriteGuard, RwLock};
+    ///
+    /// let lock = std::sync::Arc::new(RwLock::new(((1, 2), 3)));
+    /// let writes = lock.clone().try_write_owned().unwrap();
+    /// let inner = OwnedRwLockWriteGuard::map(writes, |all| &mut all.0);
+    /// *OwnedRwLockMappedWriteGuard::map(inner, |inner| &mut inner.0) = 7;
+    /// assert_eq!(*lock.try_read().unwrap(), ((7, 2), 3));
+    /// ```
     #[inline]
     pub fn map<F, V: ?Sized>(this: Self, f: F) -> OwnedRwLockMappedWriteGuard<T, V>
     where
@@ -259,6 +423,17 @@ impl<T: ?Sized, U: ?Sized> OwnedRwLockMappedWriteGuard<T, U> {
     ///
     /// # Errors
     /// The guard itself, if `f` finds none.
+    ///
+    /// # Examples
+    /// ```
+    /// use filch::sync::{OwnedRwLockMappedWriteGuard, OwnedRwLockWriteGuard, RwLock};
+    ///
+    /// let lock = std::sync::Arc::new(RwLock::new((vec![1, 2], 3)));
+    /// let writes = lock.clone().try_write_owned().unwrap();
+    /// let list = OwnedRwLockWriteGuard::map(writes, |all| &mut all.0);
+    /// let list = OwnedRwLockMappedWriteGuard::try_map(list, |list| list.get_mut(7)).unwrap_err();
+    /// assert_eq!(*list, [1, 2]);
+    /// ```
     #[inline]
     pub fn try_map<F, V: ?Sized>(
         this: Self,
@@ -272,6 +447,16 @@ impl<T: ?Sized, U: ?Sized> OwnedRwLockMappedWriteGuard<T, U> {
     }
 
     /// The lock it is of.
+    ///
+    /// # Examples
+    /// ```
+    /// use filch::sync::{OwnedRwLockMappedWriteGuard, OwnedRwLockWriteGuard, RwLock};
+    ///
+    /// let lock = std::sync::Arc::new(RwLock::new((1, 2)));
+    /// let writes = lock.clone().try_write_owned().unwrap();
+    /// let part = OwnedRwLockWriteGuard::map(writes, |pair| &mut pair.0);
+    /// assert!(std::sync::Arc::ptr_eq(OwnedRwLockMappedWriteGuard::rwlock(&part), &lock));
+    /// ```
     #[inline]
     pub fn rwlock(this: &Self) -> &Arc<RwLock<T>> {
         &this.0.right().lock

@@ -53,6 +53,12 @@ impl Semaphore {
     ///
     /// # Panics
     /// If there are more than [`MAX_PERMITS`](Self::MAX_PERMITS).
+    ///
+    /// # Examples
+    /// ```
+    /// let semaphore = filch::sync::Semaphore::new(3);
+    /// assert_eq!(semaphore.available_permits(), 3);
+    /// ```
     #[track_caller]
     pub fn new(permits: usize) -> Semaphore {
         Semaphore::const_new(permits)
@@ -85,6 +91,14 @@ impl Semaphore {
     }
 
     /// How many permits are free now. None are while somebody waits.
+    ///
+    /// # Examples
+    /// ```
+    /// let semaphore = filch::sync::Semaphore::new(3);
+    /// let permit = semaphore.try_acquire_many(2).unwrap();
+    /// assert_eq!(semaphore.available_permits(), 1);
+    /// # drop(permit);
+    /// ```
     pub fn available_permits(&self) -> usize {
         self.permits.available()
     }
@@ -154,6 +168,15 @@ impl Semaphore {
     ///
     /// # Cancel safety
     /// As [`acquire`](Self::acquire); those it has got already go to others.
+    ///
+    /// # Examples
+    /// ```
+    /// # filch::block_on(async {
+    /// let semaphore = filch::sync::Semaphore::new(3);
+    /// let permit = semaphore.acquire_many(2).await.unwrap();
+    /// assert_eq!(permit.num_permits(), 2);
+    /// # });
+    /// ```
     pub async fn acquire_many(&self, n: u32) -> Result<SemaphorePermit<'_>, AcquireError> {
         self.permits.acquire(n as usize).await?;
         Ok(self.permit(n))
@@ -163,6 +186,14 @@ impl Semaphore {
     ///
     /// # Errors
     /// [`TryAcquireError`]: there is none, or the semaphore is closed.
+    ///
+    /// # Examples
+    /// ```
+    /// let semaphore = filch::sync::Semaphore::new(1);
+    /// let permit = semaphore.try_acquire().unwrap();
+    /// assert!(semaphore.try_acquire().is_err());
+    /// # drop(permit);
+    /// ```
     #[inline]
     pub fn try_acquire(&self) -> Result<SemaphorePermit<'_>, TryAcquireError> {
         self.try_acquire_many(1)
@@ -212,6 +243,13 @@ impl Semaphore {
     ///
     /// # Panics
     /// If this thread drives a filch runtime.
+    ///
+    /// # Examples
+    /// ```
+    /// let semaphore = filch::sync::Semaphore::new(3);
+    /// let permit = semaphore.blocking_acquire_many(2).unwrap();
+    /// assert_eq!(permit.num_permits(), 2);
+    /// ```
     #[track_caller]
     pub fn blocking_acquire_many(&self, n: u32) -> Result<SemaphorePermit<'_>, AcquireError> {
         blocking::block_on(self.acquire_many(n))
@@ -246,6 +284,15 @@ impl Semaphore {
     ///
     /// # Cancel safety
     /// As [`acquire_many`](Self::acquire_many).
+    ///
+    /// # Examples
+    /// ```
+    /// # filch::block_on(async {
+    /// let semaphore = std::sync::Arc::new(filch::sync::Semaphore::new(3));
+    /// let permit = semaphore.acquire_many_owned(2).await.unwrap();
+    /// assert_eq!(permit.num_permits(), 2);
+    /// # });
+    /// ```
     pub async fn acquire_many_owned(
         self: Arc<Self>,
         n: u32,
@@ -258,6 +305,14 @@ impl Semaphore {
     ///
     /// # Errors
     /// As [`try_acquire`](Self::try_acquire).
+    ///
+    /// # Examples
+    /// ```
+    /// let semaphore = std::sync::Arc::new(filch::sync::Semaphore::new(1));
+    /// let permit = semaphore.clone().try_acquire_owned().unwrap();
+    /// assert!(semaphore.try_acquire_owned().is_err());
+    /// # drop(permit);
+    /// ```
     pub fn try_acquire_owned(self: Arc<Self>) -> Result<OwnedSemaphorePermit, TryAcquireError> {
         self.try_acquire_many_owned(1)
     }
@@ -266,6 +321,13 @@ impl Semaphore {
     ///
     /// # Errors
     /// As [`try_acquire`](Self::try_acquire).
+    ///
+    /// # Examples
+    /// ```
+    /// let semaphore = std::sync::Arc::new(filch::sync::Semaphore::new(3));
+    /// let permit = semaphore.try_acquire_many_owned(2).unwrap();
+    /// assert_eq!(permit.num_permits(), 2);
+    /// ```
     pub fn try_acquire_many_owned(
         self: Arc<Self>,
         n: u32,
@@ -281,6 +343,13 @@ impl Semaphore {
     ///
     /// # Panics
     /// If this thread drives a filch runtime.
+    ///
+    /// # Examples
+    /// ```
+    /// let semaphore = std::sync::Arc::new(filch::sync::Semaphore::new(1));
+    /// let permit = semaphore.blocking_acquire_owned().unwrap();
+    /// assert_eq!(permit.num_permits(), 1);
+    /// ```
     #[track_caller]
     pub fn blocking_acquire_owned(self: Arc<Self>) -> Result<OwnedSemaphorePermit, AcquireError> {
         blocking::block_on(self.acquire_owned())
@@ -293,6 +362,13 @@ impl Semaphore {
     ///
     /// # Panics
     /// If this thread drives a filch runtime.
+    ///
+    /// # Examples
+    /// ```
+    /// let semaphore = std::sync::Arc::new(filch::sync::Semaphore::new(3));
+    /// let permit = semaphore.blocking_acquire_many_owned(2).unwrap();
+    /// assert_eq!(permit.num_permits(), 2);
+    /// ```
     #[track_caller]
     pub fn blocking_acquire_many_owned(
         self: Arc<Self>,
@@ -317,6 +393,14 @@ impl Semaphore {
     }
 
     /// True once it is closed.
+    ///
+    /// # Examples
+    /// ```
+    /// let semaphore = filch::sync::Semaphore::new(1);
+    /// assert!(!semaphore.is_closed());
+    /// semaphore.close();
+    /// assert!(semaphore.is_closed());
+    /// ```
     pub fn is_closed(&self) -> bool {
         self.permits.is_closed()
     }

@@ -9,6 +9,14 @@ use super::Semaphore;
 ///
 /// # Source
 /// `tokio::sync::SemaphorePermit`.
+///
+/// # Examples
+/// ```
+/// let semaphore = filch::sync::Semaphore::new(1);
+/// let permit: filch::sync::SemaphorePermit<'_> = semaphore.try_acquire().unwrap();
+/// drop(permit);
+/// assert_eq!(semaphore.available_permits(), 1);
+/// ```
 #[must_use = "the permits go back at once when this is dropped"]
 #[clippy::has_significant_drop]
 pub struct SemaphorePermit<'a> {
@@ -20,6 +28,14 @@ pub struct SemaphorePermit<'a> {
 ///
 /// # Source
 /// `tokio::sync::OwnedSemaphorePermit`.
+///
+/// # Examples
+/// ```
+/// let semaphore = std::sync::Arc::new(filch::sync::Semaphore::new(1));
+/// let permit: filch::sync::OwnedSemaphorePermit = semaphore.clone().try_acquire_owned().unwrap();
+/// drop(permit);
+/// assert_eq!(semaphore.available_permits(), 1);
+/// ```
 #[must_use = "the permits go back at once when this is dropped"]
 #[clippy::has_significant_drop]
 pub struct OwnedSemaphorePermit {
@@ -91,11 +107,26 @@ macro_rules! permit {
             }
 
             /// The semaphore they are of.
+            ///
+            /// # Examples
+            /// ```
+            /// let semaphore = std::sync::Arc::new(filch::sync::Semaphore::new(2));
+            #[doc = concat!("let permit = ", $try, ".unwrap();")]
+            /// permit.semaphore().close();
+            /// assert!(semaphore.is_closed());
+            /// ```
             pub fn semaphore(&self) -> $Kept {
                 &self.semaphore
             }
 
             /// How many permits these are.
+            ///
+            /// # Examples
+            /// ```
+            /// let semaphore = std::sync::Arc::new(filch::sync::Semaphore::new(2));
+            #[doc = concat!("let permit = ", $try, ".unwrap();")]
+            /// assert_eq!(permit.num_permits(), 1);
+            /// ```
             pub fn num_permits(&self) -> usize {
                 self.permits
             }

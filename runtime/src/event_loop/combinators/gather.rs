@@ -1,0 +1,298 @@
+//! All outcomes, in the order of the arguments.
+
+use std::fmt;
+use std::future::Future;
+use std::panic::Location;
+use std::pin::Pin;
+use std::sync::{Arc, Weak};
+use std::task::{Context, Poll};
+
+use parking_lot::Mutex;
+
+use super::super::awaitable::{Awaitable, Ensure, Leaf, Sealed};
+use super::super::running;
+use super::super::task::Outcome;
+use crate::promise::{Promise, PromiseError};
+
+type Error<A> = PromiseError<<A as Awaitable>::Error>;
+type Collect<A, V> = fn(Vec<Each<A>>) -> Result<V, Error<A>>;
+type Each<A> = Result<<A as Awaitable>::Value, Error<A>>;
+
+/// All outcomes, in the order of the arguments, as one `V`: what [`gather`] and [`gather_outcomes`] give.
+///
+/// A handle: clones are the same. Who drops them all forgets the wait.
+pub struct Gather<A: Awaitable, V: Outcome>(Arc<Shared<A, V>>);
+
+struct Shared<A: Awaitable, V: Outcome> {
+    outer: Promise<V, Error<A>>,
+    children: Vec<A>,
+    left: Mutex<Left>,
+    collect: Collect<A, V>,
+    /// The first error ends it.
+    stops: bool,
+}
+
+struct Left {
+    children: usize,
+    cancelled: Option<Arc<str>>,
+}
+
+/// Gathers the values of all: in the order of the arguments, once all are done; or the first error, and the others run on.
+///
+/// Futures become tasks of the running loop. A child that is cancelled is an error like others. Errors that come after the
+/// first are dropped.
+///
+/// # Panics
+/// Outside a loop.
+///
+/// # Source
+/// `asyncio.gather`.
+///
+/// # Examples
+/// ```
+/// let event_loop = filch::EventLoop::new();
+/// let squares = event_loop.run_until_complete(async {
+///     filch::asyncio::gather((1..4).map(|n| async move { n * n })).await.unwrap()
+/// });
+/// assert_eq!(squares.unwrap(), [1, 4, 9]);
+/// ```
+#[track_caller]
+#[expect(clippy::type_complexity, reason = "it is the vector of the values")]
+pub fn gather<I>(
+    all: I,
+) -> Gather<<I::Item as Ensure>::Awaitable, Vec<<<I::Item as Ensure>::Awaitable as Awaitable>::Value>>
+where
+    I: IntoIterator<Item: Ensure>,
+{
+    new(
+        all,
+        true,
+        |all| all.into_iter().collect(),
+        Location::caller(),
+    )
+}
+
+/// As [`gather`], but waits for all and gives each outcome, be it a value or an error. An error itself only if the whole was
+/// cancelled.
+///
+/// # Panics
+/// Outside a loop.
+///
+/// # Source
+/// `asyncio.gather(..., return_exceptions=True)`.
+///
+/// # Examples
+/// ```
+/// let event_loop = filch::EventLoop::new();
+/// let tea = event_loop.create_task(async { panic!("out of tea") });
+/// let coffee = event_loop.create_task(async { 7 });
+/// let all = event_loop.run_until_complete(async {
+///     filch::asyncio::gather_outcomes([tea, coffee]).await.unwrap()
+/// });
+/// let all = all.unwrap();
+/// assert!(all[0].is_err());
+/// assert_eq!(*all[1].as_ref().unwrap(), 7);
+/// ```
+#[track_caller]
+#[expect(clippy::type_complexity, reason = "it is the vector of the outcomes")]
+pub fn gather_outcomes<I>(
+    all: I,
+) -> Gather<
+    <I::Item as Ensure>::Awaitable,
+    Vec<
+        Result<
+            <<I::Item as Ensure>::Awaitable as Awaitable>::Value,
+            PromiseError<<<I::Item as Ensure>::Awaitable as Awaitable>::Error>,
+        >,
+    >,
+>
+where
+    I: IntoIterator<Item: Ensure>,
+{
+    new(all, false, Ok, Location::caller())
+}
+
+fn new<I, A, V>(
+    all: I,
+    stops: bool,
+    collect: Collect<A, V>,
+    place: &'static Location<'static>,
+) -> Gather<A, V>
+where
+    I: IntoIterator<Item: Ensure<Awaitable = A>>,
+    A: Awaitable,
+    V: Outcome,
+{
+    let on = running();
+    let children: Vec<A> = all
+        .into_iter()
+        .map(|child| child.ensure_on(&on, place))
+        .collect();
+    let gather = Gather(Arc::new(Shared {
+        outer: on.create_future(),
+        left: Mutex::new(Left {
+            children: children.len(),
+            cancelled: None,
+        }),
+        children,
+        collect,
+        stops,
+    }));
+    if gather.0.children.is_empty() {
+        gather.0.finish();
+    }
+    for (n, child) in gather.0.children.iter().enumerate() {
+        let shared = Arc::downgrade(&gather.0);
+        child
+            .to_promise()
+            .add_done_callback(move |_| done(&shared, n));
+    }
+    gather
+}
+
+/// The child with this number is done.
+fn done<A: Awaitable, V: Outcome>(shared: &Weak<Shared<A, V>>, child: usize) {
+    let Some(shared) = shared.upgrade() else {
+        return;
+    };
+    shared.children[child].retrieved();
+    let is_last = {
+        let mut left = shared.left.lock();
+        left.children -= 1;
+        left.children == 0
+    };
+    if shared.outer.is_done() {
+        return;
+    }
+    if shared.stops {
+        let outcome = shared.children[child].to_promise().result();
+        if let Ok(Err(error)) = outcome {
+            // Another may have been the first.
+            let _ = shared.outer.set_error(error);
+            return;
+        }
+    }
+    if is_last {
+        shared.finish();
+    }
+}
+
+impl<A: Awaitable, V: Outcome> Shared<A, V> {
+    /// All are done.
+    fn finish(&self) {
+        let outcomes = self.children.iter().map(|child| {
+            let outcome = child.to_promise().result();
+            outcome.expect("all are done")
+        });
+        let outcome = match self.left.lock().cancelled.clone() {
+            Some(reason) => Err(PromiseError::Cancelled { reason }),
+            None => (self.collect)(outcomes.collect()),
+        };
+        // It may have been cancelled, if it has no children.
+        let _ = match outcome {
+            Ok(value) => self.outer.set_result(value),
+            Err(error) => self.outer.set_error(error),
+        };
+    }
+}
+
+impl<A: Awaitable, V: Outcome> Gather<A, V> {
+    /// Cancels all children that are not done. False if there are none; else the whole ends with a cancelled child's error.
+    pub fn cancel(&self, reason: impl Into<Arc<str>>) -> bool {
+        if self.0.outer.is_done() {
+            return false;
+        }
+        let reason = reason.into();
+        let before = self.0.left.lock().cancelled.replace(reason.clone());
+        let mut any = false;
+        for child in &self.0.children {
+            any |= child.ask_to_stop(reason.clone());
+        }
+        if !any {
+            self.0.left.lock().cancelled = before;
+        }
+        any
+    }
+
+    /// True once the outcome is there.
+    pub fn is_done(&self) -> bool {
+        self.0.outer.is_done()
+    }
+
+    /// What is gathered, in order.
+    pub fn children(&self) -> &[A] {
+        &self.0.children
+    }
+}
+
+impl<A: Awaitable, V: Outcome> Sealed for Gather<A, V> {}
+
+impl<A: Awaitable, V: Outcome> Awaitable for Gather<A, V> {
+    type Value = V;
+    type Error = Error<A>;
+
+    fn to_promise(&self) -> Promise<V, Error<A>> {
+        self.0.outer.clone()
+    }
+
+    fn ask_to_stop(&self, reason: Arc<str>) -> bool {
+        self.cancel(reason)
+    }
+
+    fn as_cancelled(error: &PromiseError<Error<A>>) -> Option<&Arc<str>> {
+        match error {
+            PromiseError::Cancelled { reason }
+            | PromiseError::Failed(PromiseError::Cancelled { reason }) => Some(reason),
+            PromiseError::Failed(PromiseError::Failed(_)) => None,
+        }
+    }
+}
+
+impl<A: Awaitable, V: Outcome> Ensure for Gather<A, V> {
+    type Awaitable = Gather<A, V>;
+
+    fn ensure_on(self, _: &super::super::EventLoop, _: &'static Location<'static>) -> Gather<A, V> {
+        self
+    }
+}
+
+/// Waits for all: `gather.await`. A task that waits so and is asked to stop cancels the children.
+#[must_use = "futures do nothing unless you `.await` or poll them"]
+pub struct Gathering<A: Awaitable, V: Outcome>(Leaf<Gather<A, V>>);
+
+impl<A: Awaitable, V: Outcome> Future for Gathering<A, V> {
+    type Output = Result<V, Error<A>>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let flat = |error| match error {
+            PromiseError::Failed(error) => error,
+            PromiseError::Cancelled { reason } => PromiseError::Cancelled { reason },
+        };
+        let outcome = Pin::new(&mut self.0).poll(context);
+        outcome.map(|outcome| outcome.map_err(flat))
+    }
+}
+
+impl<A: Awaitable, V: Outcome> IntoFuture for Gather<A, V> {
+    type Output = Result<V, Error<A>>;
+    type IntoFuture = Gathering<A, V>;
+
+    fn into_future(self) -> Gathering<A, V> {
+        Gathering(Leaf::new(self))
+    }
+}
+
+impl<A: Awaitable, V: Outcome> Clone for Gather<A, V> {
+    fn clone(&self) -> Self {
+        Gather(self.0.clone())
+    }
+}
+
+impl<A: Awaitable, V: Outcome> fmt::Debug for Gather<A, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gather")
+            .field("children", &self.0.children.len())
+            .field("left", &self.0.left.lock().children)
+            .finish()
+    }
+}

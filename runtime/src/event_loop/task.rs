@@ -1,0 +1,419 @@
+//! A task of a loop: each step is a callback of the loop, and each wake-up is one hop through its queue.
+//!
+//! | field       | who may touch it                                               |
+//! |-------------|----------------------------------------------------------------|
+//! | `promise`   | anyone; the step that ends the task sets it, once              |
+//! | `future`    | the step, which runs on the loop's driver; `destroy` at the end |
+//! | `scheduled` | a waker sets it and queues a step; the step clears it, before the poll |
+//! | `cancelling`| anyone: its own lock                                           |
+//!
+//! A wake-up during the poll finds `scheduled` clear and queues another step, so none is lost.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::fmt;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::task::{self, Poll, Wake, Waker};
+
+use parking_lot::Mutex;
+
+use super::cancel::{self, Delivery, Requests};
+use super::contexts::Context;
+use super::report::ExceptionContext;
+use super::{Entry, Inner};
+use crate::budget;
+use crate::error::{Cause, JoinError};
+use crate::inherit::Worn;
+use crate::job::quietly;
+use crate::origin::{Origin, Whose};
+use crate::promise::{CallbackId, Promise, PromiseError};
+
+/// A task panicked: the error of whoever awaits it. Says which task, and where it was made.
+///
+/// # Examples
+/// ```
+/// let event_loop = filch::EventLoop::new();
+/// let task = event_loop.create_task(async { panic!("out of tea") });
+/// let outcome: Result<(), _> = event_loop.run_until_complete(task);
+/// assert!(outcome.unwrap_err().to_string().contains("out of tea"));
+/// ```
+#[derive(Clone, Debug)]
+pub struct TaskPanic(Arc<JoinError>);
+
+impl TaskPanic {
+    pub(super) fn new(
+        origin: &Origin,
+        name: Option<&str>,
+        payload: Box<dyn Any + Send>,
+    ) -> TaskPanic {
+        let whose = Whose {
+            id: origin.id,
+            spawned_at: origin.spawned_at,
+            name,
+        };
+        let cause = Cause::Panicked(payload);
+        TaskPanic(Arc::new(JoinError::new(whose, cause, None)))
+    }
+
+    /// The error with its facts: the task's id, its name, and where it was made.
+    pub fn error(&self) -> &JoinError {
+        &self.0
+    }
+}
+
+/// The same panic of the same task.
+impl PartialEq for TaskPanic {
+    fn eq(&self, other: &TaskPanic) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for TaskPanic {}
+
+impl fmt::Display for TaskPanic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for TaskPanic {}
+
+/// Why a task of a loop gave no value: cancelled, with the reason; or it panicked.
+pub type TaskError = PromiseError<TaskPanic>;
+
+/// What a loop can do with a task without knowing its type.
+pub(super) trait AnyTask: Send + Sync {
+    fn step(self: Arc<Self>);
+    fn queue_step(self: Arc<Self>);
+    fn origin(&self) -> &Origin;
+    fn name(&self) -> &Mutex<Option<Arc<str>>>;
+    fn cancelling(&self) -> &Requests;
+    fn event_loop(&self) -> &Arc<Inner>;
+    fn is_done(&self) -> bool;
+    fn is_cancelled(&self) -> bool;
+    fn has_begun(&self) -> bool;
+    /// Somebody has the outcome.
+    fn retrieve(&self);
+    /// Wakes the waker once it is done. True if it is.
+    fn poll_done(&self, waker: &Waker, key: &mut Option<CallbackId>) -> bool;
+    /// Its panic, if it has ended so.
+    fn panic(&self) -> Option<TaskPanic>;
+    /// Ends a task whose loop is closed.
+    fn destroy(&self);
+}
+
+pub(super) struct Core<T> {
+    event_loop: Arc<Inner>,
+    pub(super) promise: Promise<T, TaskPanic>,
+    future: Mutex<Option<Pin<Box<dyn Future<Output = T> + Send>>>>,
+    scheduled: AtomicBool,
+    has_begun: AtomicBool,
+    /// Somebody has asked for the outcome.
+    retrieved: AtomicBool,
+    /// The outcome, if it is a panic: what `drop` tells if nobody has asked.
+    panicked: OnceLock<TaskPanic>,
+    cancelling: Requests,
+    origin: Origin,
+    /// What its steps wear.
+    values: Context,
+    name: Mutex<Option<Arc<str>>>,
+    /// Where the loop keeps it.
+    key: AtomicUsize,
+}
+
+/// What the outcome of a loop's task must be: it is cloned for each who asks. Share what is dear as an `Arc`.
+pub trait Outcome: Clone + Send + Sync + 'static {}
+impl<T: Clone + Send + Sync + 'static> Outcome for T {}
+
+thread_local! {
+    static CURRENT: RefCell<Option<Arc<dyn AnyTask>>> = const { RefCell::new(None) };
+}
+
+/// The task whose step this thread runs.
+pub(super) fn current() -> Option<Arc<dyn AnyTask>> {
+    CURRENT
+        .try_with(|current| current.borrow().clone())
+        .unwrap_or(None)
+}
+
+/// True if that task's step runs on this thread.
+pub(super) fn is_current(task: &dyn AnyTask) -> bool {
+    current().is_some_and(|current| std::ptr::addr_eq(Arc::as_ptr(&current), task))
+}
+
+/// The task that was current before; it is again when this is dropped.
+struct Entered(Option<Arc<dyn AnyTask>>);
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        let before = self.0.take();
+        let task = CURRENT.try_with(|current| current.replace(before));
+        drop(task);
+    }
+}
+
+impl<T: Outcome> Core<T> {
+    /// A new task, which the loop owns from here. Its first step is not queued yet.
+    pub(super) fn new<F>(
+        event_loop: &Arc<Inner>,
+        future: F,
+        mut origin: Origin,
+        name: Option<Arc<str>>,
+        values: Option<Context>,
+    ) -> Arc<Core<T>>
+    where
+        F: Future<Output = T> + Send + 'static,
+    {
+        let inherited = origin.extra.take().and_then(|extra| extra.inheritance);
+        let task = Arc::new(Core {
+            event_loop: event_loop.clone(),
+            promise: Promise::with(event_loop.clone()),
+            future: Mutex::new(Some(Box::pin(future))),
+            scheduled: AtomicBool::new(false),
+            has_begun: AtomicBool::new(false),
+            retrieved: AtomicBool::new(false),
+            panicked: OnceLock::new(),
+            cancelling: Requests::default(),
+            origin,
+            values: values.unwrap_or_else(|| Context::of(inherited)),
+            name: Mutex::new(name),
+            key: AtomicUsize::new(usize::MAX),
+        });
+        let key = event_loop.tasks.lock().insert(task.clone());
+        // Ordering: Relaxed: read by the step that ends the task, which is queued after this, and by nobody else.
+        task.key.store(key, Ordering::Relaxed);
+        task
+    }
+
+    /// Queues the first step. False if the loop is closed.
+    pub(super) fn first_step(self: &Arc<Self>) -> bool {
+        self.scheduled.store(true, Ordering::Release);
+        self.event_loop
+            .strand
+            .push(Entry::Step(self.clone()))
+            .is_ok()
+    }
+
+    fn wake_up(self: &Arc<Self>) {
+        // Ordering: AcqRel, both ways with the swap in `step`: the step sees what the waker wrote, or is followed by another.
+        if self.scheduled.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        if let Err(late) = self.event_loop.strand.push(Entry::Step(self.clone())) {
+            drop(late);
+        }
+    }
+
+    /// Polls until it is pending with nothing more thrown into it.
+    fn advance(
+        self: &Arc<Self>,
+        worn: &Worn,
+        context: &mut task::Context<'_>,
+    ) -> Option<Result<T, TaskError>> {
+        let mut slot = self.future.lock();
+        let future = slot.as_mut()?;
+        loop {
+            if self.cancelling.is_due() {
+                match self.cancelling.deliver(context.waker()) {
+                    Delivery::None | Delivery::Caught(None) => {}
+                    Delivery::Caught(Some(waker)) => drop(quietly(|| waker.wake())),
+                    Delivery::Uncaught(reason) => {
+                        return Some(Err(PromiseError::Cancelled { reason }));
+                    }
+                }
+            }
+            let polled = catch_unwind(AssertUnwindSafe(|| {
+                worn.check();
+                future.as_mut().poll(context)
+            }));
+            match polled {
+                Ok(Poll::Ready(value)) => {
+                    // It asked for its own end, or was asked to, and never waited again.
+                    let is_due = self.cancelling.is_due();
+                    return Some(
+                        match is_due.then(|| self.cancelling.take_unheard()).flatten() {
+                            Some(reason) => Err(PromiseError::Cancelled { reason }),
+                            None => Ok(value),
+                        },
+                    );
+                }
+                Ok(Poll::Pending) => {}
+                Err(payload) => {
+                    return Some(Err(PromiseError::Failed(self.panic_of(payload))));
+                }
+            }
+            if !self.cancelling.is_due() || !self.cancelling.lock().is_thrown() {
+                return None;
+            }
+        }
+    }
+
+    fn panic_of(&self, payload: Box<dyn Any + Send>) -> TaskPanic {
+        let name = self.name.lock().clone();
+        TaskPanic::new(&self.origin, name.as_deref(), payload)
+    }
+
+    /// Drops the future and sets the outcome; the loop lets go.
+    fn finish(&self, outcome: Result<T, TaskError>) {
+        let future = self.future.lock().take();
+        let dropped = catch_unwind(AssertUnwindSafe(|| drop(future)));
+        let outcome = match (outcome, dropped) {
+            (Err(PromiseError::Cancelled { .. }), Err(payload)) => {
+                Err(PromiseError::Failed(self.panic_of(payload)))
+            }
+            (outcome, Err(payload)) => {
+                crate::job::drop_payload(payload);
+                outcome
+            }
+            (outcome, Ok(())) => outcome,
+        };
+        self.let_go();
+        let set = match outcome {
+            Ok(value) => self.promise.set_result(value),
+            Err(PromiseError::Failed(panic)) => {
+                let _first = self.panicked.set(panic.clone());
+                // Whether it is told is for the task to say.
+                self.promise.mark_retrieved();
+                self.promise.set_error(panic)
+            }
+            Err(PromiseError::Cancelled { reason }) => {
+                self.promise.cancel(reason);
+                Ok(())
+            }
+        };
+        debug_assert!(set.is_ok(), "only the task sets its promise");
+    }
+
+    /// The loop owns it no longer.
+    fn let_go(&self) {
+        let mut tasks = self.event_loop.tasks.lock();
+        // Ordering: Relaxed: written before the first step was queued.
+        let owned = tasks.try_remove(self.key.swap(usize::MAX, Ordering::Relaxed));
+        drop(tasks);
+        drop(owned);
+    }
+}
+
+impl<T: Outcome> AnyTask for Core<T> {
+    fn step(self: Arc<Self>) {
+        // Ordering: AcqRel, as in `wake_up`; before the poll, so that a wake-up during it counts.
+        self.scheduled.swap(false, Ordering::AcqRel);
+        self.has_begun.store(true, Ordering::Relaxed);
+        let _task = Entered(CURRENT.replace(Some(self.clone())));
+        // Null: to those who ask, the step is not of the task that drives the loop.
+        let _id = self.origin.id.enter(std::ptr::null());
+        let _budget = budget::whole();
+        let waker = Waker::from(self.clone());
+        // Asked to stop by another thread while the last step went on to wait for something.
+        cancel::hand_on(&*self);
+        let worn = Worn::of(self.values.inheritance());
+        match self.advance(&worn, &mut task::Context::from_waker(&waker)) {
+            Some(outcome) => self.finish(outcome),
+            // Asked to stop during the poll: as if by another, now that it waits.
+            None if cancel::hand_on(&*self) => self.wake_up(),
+            None => {}
+        }
+        worn.keep(|| self.values.inheritance());
+    }
+
+    fn queue_step(self: Arc<Self>) {
+        self.wake_up();
+    }
+
+    fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    fn name(&self) -> &Mutex<Option<Arc<str>>> {
+        &self.name
+    }
+
+    fn cancelling(&self) -> &Requests {
+        &self.cancelling
+    }
+
+    fn event_loop(&self) -> &Arc<Inner> {
+        &self.event_loop
+    }
+
+    fn is_done(&self) -> bool {
+        self.promise.is_done()
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.promise.is_cancelled()
+    }
+
+    fn has_begun(&self) -> bool {
+        self.has_begun.load(Ordering::Relaxed)
+    }
+
+    fn retrieve(&self) {
+        self.retrieved.store(true, Ordering::Relaxed);
+    }
+
+    fn poll_done(&self, waker: &Waker, callback: &mut Option<CallbackId>) -> bool {
+        if let Some(old) = callback.take() {
+            self.promise.remove_done_callback(old);
+        }
+        if self.promise.is_done() {
+            return true;
+        }
+        let waker = waker.clone();
+        *callback = Some(self.promise.add_done_callback(move |_| waker.wake()));
+        false
+    }
+
+    fn panic(&self) -> Option<TaskPanic> {
+        self.panicked.get().cloned()
+    }
+
+    fn destroy(&self) {
+        let reason = Arc::from("the event loop was closed");
+        self.finish(Err(PromiseError::Cancelled { reason }));
+    }
+}
+
+impl<T: Outcome> Wake for Core<T> {
+    fn wake(self: Arc<Self>) {
+        self.wake_up();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.wake_up();
+    }
+}
+
+impl<T> Drop for Core<T> {
+    fn drop(&mut self) {
+        if *self.retrieved.get_mut() {
+            return;
+        }
+        if let Some(panic) = self.panicked.get() {
+            let context = ExceptionContext::new("Task exception was never retrieved")
+                .with_exception(panic)
+                .made_at(self.origin.spawned_at)
+                .of_task(Described(&self.origin, self.name.get_mut().as_deref()));
+            self.event_loop.report(context);
+        }
+    }
+}
+
+/// `task "name" (src/main.rs:12)`.
+pub(super) struct Described<'a>(pub(super) &'a Origin, pub(super) Option<&'a str>);
+
+impl fmt::Display for Described<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Described(origin, name) = self;
+        match name {
+            Some(name) => write!(f, "task {name:?}")?,
+            None => write!(f, "task {}", origin.id)?,
+        }
+        let place = origin.spawned_at;
+        write!(f, " ({}:{})", place.file(), place.line())
+    }
+}

@@ -1,0 +1,340 @@
+//! A part of a task that must end by a moment: the task is asked to stop then, and goes on after the part.
+
+use std::fmt;
+use std::future::Future;
+use std::panic::Location;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use super::awaitable::{Awaitable, Ensure, Leaf};
+use super::cancel::{Cancelled, catch_cancel};
+use super::handles::TimerHandle;
+use super::task_handles::TaskRef;
+use super::{Ended, EventLoop, running};
+use crate::time::Instant;
+
+/// The time was up: `asyncio.TimeoutError`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TimeoutError(pub(super) ());
+
+impl fmt::Display for TimeoutError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("timed out")
+    }
+}
+
+impl std::error::Error for TimeoutError {}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Phase {
+    Created,
+    Active,
+    Expiring,
+    Expired,
+    Finished,
+}
+
+/// A deadline for a part of a task, which can be moved while the part runs. A handle: clones are the same.
+///
+/// When the moment comes the task is asked to stop, as by [`TaskRef::cancel`], and the part ends as it would then; the
+/// request is taken back, and [`run`](Self::run) says [`TimeoutError`]. A part that does not stop has its value given, late.
+///
+/// # Source
+/// `asyncio.timeout`.
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// use filch::asyncio::Timeout;
+///
+/// let event_loop = filch::EventLoop::new();
+/// let on = event_loop.clone();
+/// event_loop.run_until_complete(async move {
+///     let timeout = Timeout::at(None);
+///     let inside = timeout.clone();
+///     let outcome = timeout.run(async move {
+///         inside.reschedule(Some(on.time() + Duration::from_millis(5)));
+///         std::future::pending::<()>().await
+///     }).await;
+///     assert!(outcome.is_err() && timeout.expired());
+/// }).unwrap();
+/// ```
+#[derive(Clone)]
+pub struct Timeout(Arc<Mutex<State>>);
+
+struct State {
+    phase: Phase,
+    when: Option<Instant>,
+    timer: Option<TimerHandle>,
+    /// Where it is active.
+    inside: Option<Inside>,
+}
+
+#[derive(Clone)]
+struct Inside {
+    task: TaskRef,
+    event_loop: EventLoop,
+    /// Requests to stop that were open when it began.
+    requests: usize,
+}
+
+impl Timeout {
+    /// For this moment; for none, until it is given one.
+    pub fn at(when: Option<Instant>) -> Timeout {
+        Timeout(Arc::new(Mutex::new(State {
+            phase: Phase::Created,
+            when,
+            timer: None,
+            inside: None,
+        })))
+    }
+
+    /// The moment.
+    pub fn when(&self) -> Option<Instant> {
+        self.0.lock().when
+    }
+
+    /// True once the time was up.
+    pub fn expired(&self) -> bool {
+        matches!(self.0.lock().phase, Phase::Expiring | Phase::Expired)
+    }
+
+    /// Moves it; one that has passed is up in the next iteration.
+    ///
+    /// # Panics
+    /// Unless it is active: inside [`run`](Self::run), and the time is not up.
+    #[track_caller]
+    pub fn reschedule(&self, when: Option<Instant>) {
+        let phase = self.0.lock().phase;
+        match phase {
+            Phase::Active => self.set(when),
+            Phase::Created => panic!("Timeout has not been entered"),
+            other => panic!(
+                "Cannot change state of {} Timeout",
+                format!("{other:?}").to_lowercase()
+            ),
+        }
+    }
+
+    fn set(&self, when: Option<Instant>) {
+        let (old, event_loop) = {
+            let mut state = self.0.lock();
+            state.when = when;
+            let event_loop = state.inside.as_ref().map(|i| i.event_loop.clone());
+            (state.timer.take(), event_loop)
+        };
+        if let Some(old) = old {
+            old.cancel();
+        }
+        if let (Some(when), Some(event_loop)) = (when, event_loop) {
+            let this = Arc::downgrade(&self.0);
+            let timer = event_loop.call_at(when, move || {
+                if let Some(state) = this.upgrade() {
+                    Timeout(state).expire();
+                }
+            });
+            self.0.lock().timer = Some(timer);
+        }
+    }
+
+    fn expire(&self) {
+        let task = {
+            let mut state = self.0.lock();
+            if state.phase != Phase::Active {
+                return;
+            }
+            state.phase = Phase::Expiring;
+            state.inside.as_ref().map(|inside| inside.task.clone())
+        };
+        if let Some(task) = task {
+            task.cancel("");
+        }
+    }
+
+    /// Runs a future until it is ready, or until the time is up.
+    ///
+    /// # Errors
+    /// The time was up, and the future was dropped for it.
+    ///
+    /// # Panics
+    /// Outside a task of a loop, and if it has run something before.
+    ///
+    /// # Cancel safety
+    /// As the future.
+    pub async fn run<F: IntoFuture>(&self, future: F) -> Result<F::Output, TimeoutError> {
+        let Some(task) = super::current_task() else {
+            panic!("Timeout should be used inside a task");
+        };
+        let inside = Inside {
+            requests: task.cancelling(),
+            task,
+            event_loop: running(),
+        };
+        let when = {
+            let mut state = self.0.lock();
+            assert!(
+                state.phase == Phase::Created,
+                "Timeout has already been entered"
+            );
+            state.phase = Phase::Active;
+            state.inside = Some(inside);
+            state.when
+        };
+        let part = Part(self);
+        self.set(when);
+        let outcome = catch_cancel(future).await;
+        let time_was_up = part.end();
+        match outcome {
+            Ok(value) => Ok(value),
+            Err(_) if time_was_up => Err(TimeoutError(())),
+            Err(cancelled) => Cancelled::raise(cancelled).await,
+        }
+    }
+
+    /// The part has ended. True if it was for the timeout alone.
+    fn leave(&self) -> bool {
+        let (timer, inside, expiring) = {
+            let mut state = self.0.lock();
+            let expiring = state.phase == Phase::Expiring;
+            state.phase = if expiring {
+                Phase::Expired
+            } else {
+                Phase::Finished
+            };
+            (state.timer.take(), state.inside.take(), expiring)
+        };
+        if let Some(timer) = timer {
+            timer.cancel();
+        }
+        match inside {
+            Some(inside) if expiring => inside.task.uncancel() <= inside.requests,
+            _ => false,
+        }
+    }
+}
+
+/// Leaves when it is dropped.
+struct Part<'a>(&'a Timeout);
+
+impl Part<'_> {
+    fn end(self) -> bool {
+        let Part(timeout) = self;
+        std::mem::forget(self);
+        timeout.leave()
+    }
+}
+
+impl Drop for Part<'_> {
+    fn drop(&mut self) {
+        self.0.leave();
+    }
+}
+
+impl fmt::Debug for Timeout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.0.lock();
+        f.debug_struct("Timeout")
+            .field("phase", &state.phase)
+            .field("when", &state.when)
+            .finish()
+    }
+}
+
+/// Runs a future for no longer than this; for ever, if it is none.
+///
+/// # Errors
+/// The time was up, and the future was dropped.
+///
+/// # Panics
+/// Outside a task of a loop: elsewhere there is [`time::timeout`](crate::time::timeout).
+///
+/// # Source
+/// `asyncio.timeout`. See [`Timeout`] for one that can be moved.
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+///
+/// let event_loop = filch::EventLoop::new();
+/// let outcome = event_loop.run_until_complete(async {
+///     filch::asyncio::timeout(Some(Duration::from_millis(5)), std::future::pending::<()>()).await
+/// });
+/// assert!(outcome.unwrap().is_err());
+/// ```
+pub async fn timeout<F: IntoFuture>(
+    delay: Option<Duration>,
+    future: F,
+) -> Result<F::Output, TimeoutError> {
+    // A delay too long to be told has no end.
+    let when = delay.and_then(|delay| Instant::now().checked_add(delay));
+    timeout_at(when, future).await
+}
+
+/// As [`timeout`], until a moment of the loop's [`time`](EventLoop::time).
+///
+/// # Errors
+/// As [`timeout`].
+///
+/// # Panics
+/// As [`timeout`].
+pub async fn timeout_at<F: IntoFuture>(
+    when: Option<Instant>,
+    future: F,
+) -> Result<F::Output, TimeoutError> {
+    Timeout::at(when).run(future).await
+}
+
+/// Waits for a task, a promise or a future (as a task) for no longer than this; cancels it then, and waits until it has ended.
+///
+/// If it has a value in spite of that, the value is given. With no time at all a future does not even begin.
+///
+/// # Errors
+/// The time was up. The inner result is the outcome of what was awaited.
+///
+/// # Panics
+/// Outside a task of a loop.
+///
+/// # Source
+/// `asyncio.wait_for`.
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// use filch::asyncio::wait_for;
+///
+/// let event_loop = filch::EventLoop::new();
+/// event_loop.run_until_complete(async {
+///     let quick = wait_for(async { 7 }, Some(Duration::from_secs(60))).await;
+///     assert_eq!(quick.unwrap().unwrap(), 7);
+///     let late = wait_for(std::future::pending::<()>(), Some(Duration::from_millis(5))).await;
+///     assert!(late.is_err());
+/// }).unwrap();
+/// ```
+#[track_caller]
+pub fn wait_for<A: Ensure>(
+    what: A,
+    limit: Option<Duration>,
+) -> Pin<Box<dyn Future<Output = Result<Ended<A>, TimeoutError>> + Send>> {
+    let awaitable = what.ensure_on(&running(), Location::caller());
+    // Boxed, so that whether it is `Send` is settled here: the compiler cannot tell at the caller's for every `A`.
+    Box::pin(async move {
+        let Some(limit) = limit else {
+            return Ok(Leaf::new(awaitable).await);
+        };
+        if !limit.is_zero() {
+            return timeout(Some(limit), Leaf::new(awaitable)).await;
+        }
+        if !awaitable.to_promise().is_done() {
+            awaitable.ask_to_stop("".into());
+        }
+        let outcome = Leaf::new(awaitable).await;
+        let cancelled = |error| <A::Awaitable as Awaitable>::as_cancelled(error).is_some();
+        match outcome {
+            Err(error) if cancelled(&error) => Err(TimeoutError(())),
+            outcome => Ok(outcome),
+        }
+    })
+}

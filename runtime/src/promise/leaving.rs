@@ -1,0 +1,173 @@
+//! Whoever waits for a promise leaves when it is done: in the order in which it came.
+//!
+//! Where the carrier is serial (a loop), each waiter is told for itself, tasks among callbacks: they queue up, and one
+//! thread at a time hands them on, whichever came first; no lock is held while anybody's code runs. Elsewhere jobs may run
+//! at the same time on several workers, so the callbacks of a promise are one job, which runs them one after another; tasks
+//! are woken before it. Model: `promise::model::a_serial_carrier_keeps_the_order`.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::callbacks::Callback;
+use super::repeated::Repeated;
+use super::{Promise, Shared};
+use crate::job::{Job, quietly};
+use crate::sync_prim::keep;
+
+/// The waiters of a promise that is done, on their way.
+#[derive(Default)]
+pub(super) struct Leaving {
+    /// Somebody hands them on: a thread, or a job on its way to a worker.
+    has_runner: bool,
+    /// None before it is needed: most promises have one waiter.
+    rest: Option<Box<Rest>>,
+}
+
+#[derive(Default)]
+struct Rest {
+    /// Only where the carrier is serial are there wakers among them.
+    waiters: VecDeque<Callback>,
+    /// Those that wait and were added under a name.
+    repeated: Repeated,
+}
+
+impl Leaving {
+    /// Those that wait and were added under a name, if there ever were any.
+    pub(super) fn repeated(&mut self) -> Option<&mut Repeated> {
+        self.rest.as_mut().map(|rest| &mut rest.repeated)
+    }
+
+    pub(super) fn repeated_or_new(&mut self) -> &mut Repeated {
+        &mut self.rest.get_or_insert_default().repeated
+    }
+
+    fn push(&mut self, waiter: Callback) {
+        self.rest.get_or_insert_default().waiters.push_back(waiter);
+    }
+
+    /// True if the caller is to hand them on.
+    fn begins(&mut self) -> bool {
+        let has_none = self
+            .rest
+            .as_ref()
+            .is_none_or(|rest| rest.waiters.is_empty());
+        !has_none && !std::mem::replace(&mut self.has_runner, true)
+    }
+
+    /// The next one. Without one, whoever comes next must hand on itself.
+    fn next(&mut self) -> Option<Callback> {
+        let next = self.rest.as_mut().and_then(|rest| rest.waiters.pop_front());
+        self.has_runner = next.is_some();
+        next
+    }
+}
+
+impl<T, E> Promise<T, E>
+where
+    T: Send + Sync + 'static,
+    E: Send + Sync + 'static,
+{
+    /// Tells all that wait: the promise is done.
+    pub(super) fn complete(&self) {
+        if self.0.carry.is_serial() {
+            self.complete_one_by_one();
+        } else {
+            self.complete_at_once();
+        }
+    }
+
+    /// Wakes the waiting tasks; the callbacks leave in order, and run one after another.
+    fn complete_at_once(&self) {
+        // Most have one waiter; that one needs no allocation.
+        let (mut first, mut others) = (None, Vec::new());
+        let begins = {
+            let mut leaving = self.0.leaving.lock();
+            // Under this lock, so that none overtakes another.
+            let done = self.0.callbacks.take();
+            done.for_each(|callback| match callback {
+                Callback::Wake(waker) if first.is_none() => first = Some(waker),
+                Callback::Wake(waker) => others.push(waker),
+                call => leaving.push(call),
+            });
+            // The wakers above are woken by us; what was added under a name has left now.
+            leaving.repeated().into_iter().for_each(Repeated::clear);
+            leaving.begins()
+        };
+        for waker in first.into_iter().chain(others) {
+            quietly(|| waker.wake());
+        }
+        if begins {
+            let runner = Runner(Some(self.0.clone()));
+            self.0.carry.carry(Job::once(move || runner.run()));
+        }
+    }
+
+    /// Each leaves for itself, in order.
+    fn complete_one_by_one(&self) {
+        let mut next = {
+            let mut leaving = self.0.leaving.lock();
+            leaving.repeated().into_iter().for_each(Repeated::clear);
+            match self.0.callbacks.take().at_most_one() {
+                Ok(None) => return,
+                // No way through the list for the only one.
+                Ok(Some(waiter)) if !(leaving.has_runner && keep("promise_one_hands_on")) => {
+                    leaving.has_runner = true;
+                    Some(waiter)
+                }
+                Ok(Some(waiter)) => return leaving.push(waiter),
+                Err(done) => {
+                    done.for_each(|waiter| leaving.push(waiter));
+                    if !leaving.begins() {
+                        return;
+                    }
+                    leaving.next()
+                }
+            }
+        };
+        while let Some(waiter) = next {
+            match waiter {
+                Callback::Wake(waker) => {
+                    quietly(|| waker.wake());
+                }
+                Callback::Call(job) => {
+                    // The callback itself holds the promise weakly.
+                    let alive = self.clone();
+                    let job = Job::once(move || {
+                        let again = job.run();
+                        debug_assert!(again.is_none(), "only tasks come again");
+                        drop(alive);
+                    });
+                    self.0.carry.carry(job);
+                }
+                Callback::Tell(..) => unreachable!("only tasks are in lists"),
+            }
+            next = self.0.next_to_leave();
+        }
+    }
+}
+
+impl<T, E> Shared<T, E> {
+    fn next_to_leave(&self) -> Option<Callback> {
+        self.leaving.lock().next()
+    }
+}
+
+/// Runs the callbacks of a promise that is done; keeps it alive meanwhile. Dropped unrun, it drops them.
+struct Runner<T, E>(Option<Arc<Shared<T, E>>>);
+
+impl<T, E> Runner<T, E> {
+    fn run(mut self) {
+        let Some(promise) = self.0.take() else { return };
+        while let Some(Callback::Call(job)) = promise.next_to_leave() {
+            job.run();
+        }
+    }
+}
+
+impl<T, E> Drop for Runner<T, E> {
+    fn drop(&mut self) {
+        let Some(promise) = self.0.take() else { return };
+        let unrun = std::mem::take(&mut *promise.leaving.lock());
+        drop(unrun);
+    }
+}
