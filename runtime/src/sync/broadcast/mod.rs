@@ -401,10 +401,10 @@ impl<T: Clone> Receiver<T> {
     /// # });
     /// ```
     pub async fn recv(&mut self) -> Result<T, RecvError> {
-        match at_once(|| self.ring.find(&mut self.next)).await {
-            Some(found) => found,
-            None => Recv::new(&self.ring, &mut self.next).await,
+        if let Some(found) = at_once(|| self.ring.find(&mut self.next)) {
+            return found;
         }
+        Recv::new(&self.ring, &mut self.next).await
     }
 
     /// The next message, if there is one now. Never waits.

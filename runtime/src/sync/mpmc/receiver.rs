@@ -35,10 +35,10 @@ impl<T> Receiver<T> {
     /// # });
     /// ```
     pub async fn recv(&self) -> Option<T> {
-        match at_once(|| self.chan.try_recv().ok()).await {
-            Some(message) => Some(message),
-            None => self.chan.recv().await,
+        if let Some(message) = at_once(|| self.chan.try_recv().ok()) {
+            return Some(message);
         }
+        self.chan.recv().await
     }
 
     /// The next message, if there is one now. Never waits.

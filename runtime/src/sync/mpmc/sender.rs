@@ -47,7 +47,7 @@ impl<T> Sender<T> {
                 None
             }
         });
-        if let Some(sent) = sent.await {
+        if let Some(sent) = sent {
             return sent;
         }
         let message = message.expect("it comes back unless it was sent");

@@ -34,6 +34,8 @@ enum Refill<'a, T> {
     Empty(super::chan::Now<'a, T>),
 }
 
+// Messages are never pinned.
+impl<T> Unpin for Rx<T> {}
 // As `Chan`.
 impl<T> std::panic::UnwindSafe for Rx<T> {}
 impl<T> std::panic::RefUnwindSafe for Rx<T> {}

@@ -36,6 +36,7 @@ use self::error::SendError;
 pub use self::receiver::Receiver;
 use self::shared::{Shared, Version};
 use super::Statistics;
+use crate::budget::cooperative;
 use crate::sync_prim::{Ordering, RwLockReadGuard};
 
 /// Changes the value: [`channel`].
@@ -262,9 +263,12 @@ impl<T> Sender<T> {
     /// # });
     /// ```
     pub async fn closed(&self) {
-        while !self.is_closed() {
-            self.shared.deserted.wait().await;
-        }
+        cooperative(async {
+            while !self.is_closed() {
+                self.shared.deserted.wait().await;
+            }
+        })
+        .await;
     }
 
     /// A receiver that counts the present value as seen.
