@@ -221,6 +221,14 @@ impl<T> Receiver<T> {
     ///
     /// # Source
     /// `tokio::sync::watch::Receiver::is_closed`.
+    ///
+    /// # Examples
+    /// ```
+    /// let (tx, rx) = filch::sync::watch::channel(0);
+    /// assert!(!rx.is_closed());
+    /// drop(tx);
+    /// assert!(rx.is_closed());
+    /// ```
     pub fn is_closed(&self) -> bool {
         self.shared.state().closed
     }
@@ -229,6 +237,12 @@ impl<T> Receiver<T> {
     ///
     /// # Source
     /// `tokio::sync::watch::Receiver::same_channel`.
+    ///
+    /// # Examples
+    /// ```
+    /// let (tx, rx) = filch::sync::watch::channel(0);
+    /// assert!(rx.same_channel(&tx.subscribe()));
+    /// ```
     pub fn same_channel(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.shared, &other.shared)
     }
