@@ -274,12 +274,13 @@ fn a_drop_that_panics_keeps_no_other_message() {
         tx.send(Bomb(drops.clone())).unwrap();
     }
     // One in the batch, two in the queue.
-    std::mem::forget(rx.try_recv());
+    let first = rx.try_recv().ok().unwrap();
+    assert!(catch_unwind(AssertUnwindSafe(|| drop(first))).is_err());
     for _ in 0..2 {
         tx.send(Bomb(drops.clone())).unwrap();
     }
     assert!(catch_unwind(AssertUnwindSafe(|| drop(rx))).is_err());
-    assert_eq!(drops.count(), 3);
+    assert_eq!(drops.count(), 4);
     assert!(tx.is_closed());
 }
 

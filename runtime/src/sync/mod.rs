@@ -82,7 +82,7 @@ pub struct Statistics {
 /// Tries once, with a unit of the budget: None if it must wait, or if the budget is used up. What comes next waits as it
 /// should. Most often there is nothing to wait for, and a waiter that is never made costs nothing.
 #[inline]
-async fn at_once<R>(look: impl FnOnce() -> Option<R>) -> Option<R> {
+fn at_once<R>(look: impl FnOnce() -> Option<R>) -> Option<R> {
     if !has_budget_remaining() {
         return None;
     }

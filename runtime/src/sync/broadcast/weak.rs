@@ -20,6 +20,15 @@ impl<T> WeakSender<T> {
     ///
     /// # Source
     /// `tokio::sync::broadcast::WeakSender::upgrade`.
+    ///
+    /// # Examples
+    /// ```
+    /// let (tx, _rx) = filch::sync::broadcast::channel::<u32>(4);
+    /// let weak = tx.downgrade();
+    /// assert!(weak.upgrade().is_some());
+    /// drop(tx);
+    /// assert!(weak.upgrade().is_none());
+    /// ```
     #[must_use]
     pub fn upgrade(&self) -> Option<Sender<T>> {
         let more = |count| (count > 0).then_some(count + 1);
@@ -34,6 +43,15 @@ impl<T> WeakSender<T> {
     ///
     /// # Source
     /// `tokio::sync::broadcast::WeakSender::strong_count`.
+    ///
+    /// # Examples
+    /// ```
+    /// let (tx, _rx) = filch::sync::broadcast::channel::<u32>(4);
+    /// let weak = tx.downgrade();
+    /// assert_eq!(weak.strong_count(), 1);
+    /// drop(tx);
+    /// assert_eq!(weak.strong_count(), 0);
+    /// ```
     pub fn strong_count(&self) -> usize {
         self.ring.senders.load(Ordering::Relaxed)
     }
@@ -42,6 +60,13 @@ impl<T> WeakSender<T> {
     ///
     /// # Source
     /// `tokio::sync::broadcast::WeakSender::weak_count`.
+    ///
+    /// # Examples
+    /// ```
+    /// let (tx, _rx) = filch::sync::broadcast::channel::<u32>(4);
+    /// let weak = tx.downgrade();
+    /// assert_eq!(weak.clone().weak_count(), 2);
+    /// ```
     pub fn weak_count(&self) -> usize {
         self.ring.weak.load(Ordering::Relaxed)
     }

@@ -147,6 +147,14 @@ impl CancellationToken {
     ///
     /// # Source
     /// `tokio_util::sync::CancellationToken::is_cancelled`.
+    ///
+    /// # Examples
+    /// ```
+    /// let token = filch::sync::CancellationToken::new();
+    /// assert!(!token.is_cancelled());
+    /// token.cancel();
+    /// assert!(token.is_cancelled());
+    /// ```
     pub fn is_cancelled(&self) -> bool {
         self.place.flag.signal.is_raised()
     }
@@ -309,6 +317,13 @@ impl DropGuard {
     ///
     /// # Source
     /// `tokio_util::sync::DropGuard::disarm`.
+    ///
+    /// # Examples
+    /// ```
+    /// let token = filch::sync::CancellationToken::new();
+    /// let token = token.drop_guard().disarm();
+    /// assert!(!token.is_cancelled());
+    /// ```
     pub fn disarm(mut self) -> CancellationToken {
         let token = self.token.take();
         token.expect("a guard has its token until it is disarmed, which takes the guard")
@@ -328,6 +343,13 @@ impl<'a> DropGuardRef<'a> {
     ///
     /// # Source
     /// `tokio_util::sync::DropGuardRef::disarm`.
+    ///
+    /// # Examples
+    /// ```
+    /// let token = filch::sync::CancellationToken::new();
+    /// token.drop_guard_ref().disarm();
+    /// assert!(!token.is_cancelled());
+    /// ```
     pub fn disarm(mut self) -> &'a CancellationToken {
         let token = self.token.take();
         token.expect("a guard has its token until it is disarmed, which takes the guard")

@@ -35,10 +35,10 @@ impl<T> Receiver<T> {
     /// # });
     /// ```
     pub async fn recv(&self) -> Option<T> {
-        match at_once(|| self.chan.try_recv().ok()).await {
-            Some(message) => Some(message),
-            None => self.chan.recv().await,
+        if let Some(message) = at_once(|| self.chan.try_recv().ok()) {
+            return Some(message);
         }
+        self.chan.recv().await
     }
 
     /// The next message, if there is one now. Never waits.
@@ -77,46 +77,125 @@ impl<T> Receiver<T> {
     }
 
     /// Lets nobody send any more; what was sent is still received. False if the channel was closed before.
+    ///
+    /// # Examples
+    /// ```
+    /// let (tx, rx) = filch::sync::mpmc::channel(4);
+    /// tx.try_send(1).unwrap();
+    /// assert!(rx.close());
+    /// assert!(tx.try_send(2).is_err());
+    /// assert_eq!(rx.try_recv(), Ok(1));
+    /// ```
     pub fn close(&self) -> bool {
         self.chan.close()
     }
 
     /// True if nothing more can be sent. Messages may be waiting.
+    ///
+    /// # Examples
+    /// ```
+    /// let (tx, rx) = filch::sync::mpmc::channel::<u32>(4);
+    /// drop(tx);
+    /// assert!(rx.is_closed());
+    /// ```
     pub fn is_closed(&self) -> bool {
         self.chan.is_closed()
     }
 
     /// How many messages are waiting.
+    ///
+    /// # Examples
+    /// ```
+    /// let (tx, rx) = filch::sync::mpmc::channel(4);
+    /// tx.try_send(1).unwrap();
+    /// assert_eq!(rx.len(), 1);
+    /// ```
     pub fn len(&self) -> usize {
         self.chan.len()
     }
 
     /// True if no message is waiting.
+    ///
+    /// # Examples
+    /// ```
+    /// let (tx, rx) = filch::sync::mpmc::channel(4);
+    /// assert!(rx.is_empty());
+    /// tx.try_send(1).unwrap();
+    /// assert!(!rx.is_empty());
+    /// # drop(rx);
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// How many messages the channel has room for; None: no bound.
+    ///
+    /// # Examples
+    /// ```
+    /// use filch::sync::mpmc;
+    ///
+    /// let (tx, rx) = mpmc::channel::<u32>(4);
+    /// assert_eq!(rx.capacity(), Some(4));
+    /// # drop((tx, rx));
+    /// let (tx, rx) = mpmc::unbounded_channel::<u32>();
+    /// assert_eq!(rx.capacity(), None);
+    /// # drop((tx, rx));
+    /// ```
     pub fn capacity(&self) -> Option<usize> {
         self.chan.bound
     }
 
     /// How many senders there are.
+    ///
+    /// # Examples
+    /// ```
+    /// let (tx, rx) = filch::sync::mpmc::channel::<u32>(4);
+    /// let other = tx.clone();
+    /// assert_eq!(rx.sender_count(), 2);
+    /// # drop((tx, rx, other));
+    /// ```
     pub fn sender_count(&self) -> usize {
         self.chan.senders.load(Ordering::Relaxed)
     }
 
     /// How many receivers there are.
+    ///
+    /// # Examples
+    /// ```
+    /// let (tx, rx) = filch::sync::mpmc::channel::<u32>(4);
+    /// let other = rx.clone();
+    /// assert_eq!(rx.receiver_count(), 2);
+    /// # drop((tx, rx, other));
+    /// ```
     pub fn receiver_count(&self) -> usize {
         self.chan.receivers.load(Ordering::Relaxed)
     }
 
     /// True if both receive from the same channel.
+    ///
+    /// # Examples
+    /// ```
+    /// let (tx, rx) = filch::sync::mpmc::channel::<u32>(4);
+    /// assert!(rx.same_channel(&rx.clone()));
+    /// # drop((tx, rx));
+    /// ```
     pub fn same_channel(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.chan, &other.chan)
     }
 
     /// How many receivers wait for a message.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::future::Future;
+    /// use std::pin::pin;
+    /// use std::task::{Context, Waker};
+    ///
+    /// let (_tx, rx) = filch::sync::mpmc::channel::<u32>(4);
+    /// let mut waits = pin!(rx.recv());
+    /// assert!(waits.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    /// assert_eq!(rx.statistics().waiters, 1);
+    /// ```
     pub fn statistics(&self) -> Statistics {
         self.chan.statistics().1
     }

@@ -47,7 +47,7 @@ impl<T> Sender<T> {
                 None
             }
         });
-        if let Some(sent) = sent.await {
+        if let Some(sent) = sent {
             return sent;
         }
         let message = message.expect("it comes back unless it was sent");
@@ -151,31 +151,88 @@ impl<T> Sender<T> {
     }
 
     /// True if no message is waiting.
+    ///
+    /// # Examples
+    /// ```
+    /// let (tx, rx) = filch::sync::mpmc::channel(4);
+    /// assert!(tx.is_empty());
+    /// tx.try_send(1).unwrap();
+    /// assert!(!tx.is_empty());
+    /// # drop(rx);
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// How many messages the channel has room for; None: no bound.
+    ///
+    /// # Examples
+    /// ```
+    /// use filch::sync::mpmc;
+    ///
+    /// let (tx, rx) = mpmc::channel::<u32>(4);
+    /// assert_eq!(tx.capacity(), Some(4));
+    /// # drop((tx, rx));
+    /// let (tx, rx) = mpmc::unbounded_channel::<u32>();
+    /// assert_eq!(tx.capacity(), None);
+    /// # drop((tx, rx));
+    /// ```
     pub fn capacity(&self) -> Option<usize> {
         self.chan.bound
     }
 
     /// How many senders there are.
+    ///
+    /// # Examples
+    /// ```
+    /// let (tx, rx) = filch::sync::mpmc::channel::<u32>(4);
+    /// let other = tx.clone();
+    /// assert_eq!(tx.sender_count(), 2);
+    /// # drop((tx, rx, other));
+    /// ```
     pub fn sender_count(&self) -> usize {
         self.chan.senders.load(Ordering::Relaxed)
     }
 
     /// How many receivers there are.
+    ///
+    /// # Examples
+    /// ```
+    /// let (tx, rx) = filch::sync::mpmc::channel::<u32>(4);
+    /// let other = rx.clone();
+    /// assert_eq!(tx.receiver_count(), 2);
+    /// # drop((tx, rx, other));
+    /// ```
     pub fn receiver_count(&self) -> usize {
         self.chan.receivers.load(Ordering::Relaxed)
     }
 
     /// True if both send to the same channel.
+    ///
+    /// # Examples
+    /// ```
+    /// let (tx, rx) = filch::sync::mpmc::channel::<u32>(4);
+    /// assert!(tx.same_channel(&tx.clone()));
+    /// # drop((tx, rx));
+    /// ```
     pub fn same_channel(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.chan, &other.chan)
     }
 
     /// How many senders wait for room.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::future::Future;
+    /// use std::pin::pin;
+    /// use std::task::{Context, Waker};
+    ///
+    /// let (tx, _rx) = filch::sync::mpmc::channel(1);
+    /// tx.try_send(1).unwrap();
+    /// let mut waits = pin!(tx.send(2));
+    /// assert!(waits.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    /// assert_eq!(tx.statistics().waiters, 1);
+    /// ```
     pub fn statistics(&self) -> Statistics {
         self.chan.statistics().0
     }

@@ -79,12 +79,11 @@ impl<'a, T> Acquire<'a, T> {
         match node.phase() {
             Phase::Idle => {
                 let mut wakes = Wakes::new();
-                let now = chan.list.lock();
+                let (now, enough) = chan.take_permits(chan.list.lock(), wanted, &mut wakes);
                 if now.closed {
                     spend();
                     return Poll::Ready(Err(Closed));
                 }
-                let (now, enough) = chan.take_permits(now, wanted, &mut wakes);
                 if enough {
                     finish(chan, now, message.take());
                     spend();

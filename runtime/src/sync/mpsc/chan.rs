@@ -13,7 +13,10 @@
 //! Why no sender waits beside a free permit: M2 and M3 are steps of one word. If M3 comes first, M2 sees the permit; else
 //! M4 sees the flag, and takes the lock. While the flag is not set, somebody was served, and M5 collects what was freed
 //! since. So the receiver of a full channel wakes one sender at its first message, and the others in one batch when that
-//! one comes by, or when the receiver comes back for the next batch: not one for each message.
+//! one comes by, or when the receiver comes back for the next batch: not one for each message. The price: a future that was
+//! served, and is kept without being polled or dropped, keeps from the others not only its own permit, as everywhere, but
+//! also what is freed after it, until the receiver comes back.
+//! [`Chan::settle`] lets go of the lock when it has a whole batch of wakers, so what was seen before it may not be so after.
 //! Refused: permits that are held back until half the queue is drained. A sender would wait beside a receiver that
 //! received one message and now waits for what that sender does next.
 //! Models: `mpsc::model::a_freed_permit_serves_who_waits`, `mpsc::model::a_cancelled_send_passes_its_permit_on`,
@@ -166,7 +169,8 @@ impl<T> Chan<T> {
         }
     }
 
-    /// Takes so many permits, if they are there for who asks now.
+    /// Takes so many permits, if they are there for who asks now, and the channel is open. It may let go of the lock
+    /// first, so whoever calls it looks afterwards whether the channel is closed.
     #[inline]
     pub(super) fn take_permits<'a>(
         &'a self,
@@ -177,7 +181,7 @@ impl<T> Chan<T> {
         if now.permits < wanted {
             now = self.settle(now, wakes);
         }
-        let enough = now.permits >= wanted;
+        let enough = now.permits >= wanted && !now.closed;
         if enough {
             now.permits -= wanted;
         }
@@ -187,12 +191,10 @@ impl<T> Chan<T> {
     /// Takes permits without waiting.
     pub(super) fn try_acquire(&self, wanted: usize) -> Result<(), Refused> {
         let mut wakes = Wakes::new();
-        let now = self.list.lock();
-        if now.closed {
-            return Err(Refused::Closed);
-        }
-        match self.take_permits(now, wanted, &mut wakes).1 {
+        let (now, enough) = self.take_permits(self.list.lock(), wanted, &mut wakes);
+        match enough {
             true => Ok(()),
+            false if now.closed => Err(Refused::Closed),
             false => Err(Refused::Full),
         }
     }
@@ -202,17 +204,17 @@ impl<T> Chan<T> {
     pub(super) fn try_send(&self, value: T) -> Result<(), (T, Refused)> {
         let mut wakes = Wakes::new();
         let mut now = self.list.lock();
+        let mut enough = true;
+        if self.is_bounded() {
+            (now, enough) = self.take_permits(now, 1, &mut wakes);
+        }
         if now.closed {
             drop(now);
             return Err((value, Refused::Closed));
         }
-        if self.is_bounded() {
-            let enough;
-            (now, enough) = self.take_permits(now, 1, &mut wakes);
-            if !enough {
-                drop(now);
-                return Err((value, Refused::Full));
-            }
+        if !enough {
+            drop(now);
+            return Err((value, Refused::Full));
         }
         self.push(now, value);
         Ok(())

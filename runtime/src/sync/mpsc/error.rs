@@ -36,6 +36,13 @@ pub enum SendTimeoutError<T> {
 
 impl<T> TrySendError<T> {
     /// The message.
+    ///
+    /// # Examples
+    /// ```
+    /// let (tx, _rx) = filch::sync::mpsc::channel(1);
+    /// tx.try_send(1).unwrap();
+    /// assert_eq!(tx.try_send(2).unwrap_err().into_inner(), 2);
+    /// ```
     pub fn into_inner(self) -> T {
         match self {
             TrySendError::Full(message) | TrySendError::Closed(message) => message,
@@ -45,6 +52,16 @@ impl<T> TrySendError<T> {
 
 impl<T> SendTimeoutError<T> {
     /// The message.
+    ///
+    /// # Examples
+    /// ```
+    /// # filch::block_on(async {
+    /// let (tx, _rx) = filch::sync::mpsc::channel(1);
+    /// tx.try_send(1).unwrap();
+    /// let limit = std::time::Duration::from_millis(1);
+    /// assert_eq!(tx.send_timeout(2, limit).await.unwrap_err().into_inner(), 2);
+    /// # });
+    /// ```
     pub fn into_inner(self) -> T {
         match self {
             SendTimeoutError::Timeout(message) | SendTimeoutError::Closed(message) => message,

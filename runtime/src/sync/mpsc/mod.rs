@@ -42,8 +42,51 @@ mod sender;
 mod unbounded;
 mod weak;
 
+use chan::{Chan, MAX_PERMITS, Tx};
+
 pub use permit::{OwnedPermit, Permit, PermitIterator};
 pub use receiver::Receiver;
-pub use sender::{Sender, channel};
-pub use unbounded::{UnboundedReceiver, UnboundedSender, WeakUnboundedSender, unbounded_channel};
-pub use weak::WeakSender;
+pub use sender::Sender;
+pub use unbounded::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+pub use weak::{WeakSender, WeakUnboundedSender};
+
+/// A channel with room for so many messages that were not received.
+///
+/// # Panics
+/// If `buffer` is 0, or more than `usize::MAX >> 3`.
+///
+/// # Source
+/// `tokio::sync::mpsc::channel`.
+///
+/// # Examples
+/// ```
+/// # filch::block_on(async {
+/// let (tx, mut rx) = filch::sync::mpsc::channel(1);
+/// filch::spawn(async move {
+///     for n in 0..10 {
+///         tx.send(n).await.unwrap();
+///     }
+/// });
+/// let mut sum = 0;
+/// while let Some(n) = rx.recv().await {
+///     sum += n;
+/// }
+/// assert_eq!(sum, 45);
+/// # });
+/// ```
+#[track_caller]
+pub fn channel<T>(buffer: usize) -> (Sender<T>, Receiver<T>) {
+    assert!(buffer > 0, "mpsc bounded channel requires buffer > 0");
+    assert!(
+        buffer <= MAX_PERMITS,
+        "a channel may not have room for more than {MAX_PERMITS} messages, this one would for {buffer}"
+    );
+    let chan = Chan::new(buffer);
+    let rx = Receiver::new(chan.clone());
+    (
+        Sender {
+            chan: Tx::first(chan),
+        },
+        rx,
+    )
+}

@@ -155,6 +155,14 @@ impl<T> OwnedPermit<T> {
     ///
     /// # Source
     /// `tokio::sync::mpsc::OwnedPermit::same_channel`.
+    ///
+    /// # Examples
+    /// ```
+    /// let (tx, _rx) = filch::sync::mpsc::channel::<u32>(2);
+    /// let one = tx.clone().try_reserve_owned().unwrap();
+    /// let other = tx.try_reserve_owned().unwrap();
+    /// assert!(one.same_channel(&other));
+    /// ```
     pub fn same_channel(&self, other: &Self) -> bool {
         let both = self.chan.as_ref().zip(other.chan.as_ref());
         both.is_some_and(|(one, other)| one.same_channel(other))
@@ -164,6 +172,13 @@ impl<T> OwnedPermit<T> {
     ///
     /// # Source
     /// `tokio::sync::mpsc::OwnedPermit::same_channel_as_sender`.
+    ///
+    /// # Examples
+    /// ```
+    /// let (tx, _rx) = filch::sync::mpsc::channel::<u32>(2);
+    /// let permit = tx.clone().try_reserve_owned().unwrap();
+    /// assert!(permit.same_channel_as_sender(&tx));
+    /// ```
     pub fn same_channel_as_sender(&self, sender: &Sender<T>) -> bool {
         let chan = self.chan.as_ref();
         chan.is_some_and(|chan| chan.same_channel(&sender.chan))

@@ -122,6 +122,16 @@ impl<T> Receiver<T> {
     ///
     /// # Source
     /// `tokio::sync::mpsc::Receiver::blocking_recv_many`.
+    ///
+    /// # Examples
+    /// ```
+    /// let (tx, mut rx) = filch::sync::mpsc::channel(5);
+    /// tx.try_send(1).unwrap();
+    /// tx.try_send(2).unwrap();
+    /// let mut all = Vec::new();
+    /// assert_eq!(rx.blocking_recv_many(&mut all, 10), 2);
+    /// assert_eq!(all, [1, 2]);
+    /// ```
     #[track_caller]
     pub fn blocking_recv_many(&mut self, buffer: &mut Vec<T>, limit: usize) -> usize {
         block_on(self.recv_many(buffer, limit))
@@ -152,6 +162,14 @@ impl<T> Receiver<T> {
     ///
     /// # Source
     /// `tokio::sync::mpsc::Receiver::is_closed`.
+    ///
+    /// # Examples
+    /// ```
+    /// let (tx, rx) = filch::sync::mpsc::channel::<u32>(5);
+    /// assert!(!rx.is_closed());
+    /// drop(tx);
+    /// assert!(rx.is_closed());
+    /// ```
     pub fn is_closed(&self) -> bool {
         self.rx.is_closed()
     }
@@ -160,6 +178,14 @@ impl<T> Receiver<T> {
     ///
     /// # Source
     /// `tokio::sync::mpsc::Receiver::is_empty`.
+    ///
+    /// # Examples
+    /// ```
+    /// let (tx, rx) = filch::sync::mpsc::channel(5);
+    /// assert!(rx.is_empty());
+    /// tx.try_send(1).unwrap();
+    /// assert!(!rx.is_empty());
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -198,6 +224,13 @@ impl<T> Receiver<T> {
     ///
     /// # Source
     /// `tokio::sync::mpsc::Receiver::max_capacity`.
+    ///
+    /// # Examples
+    /// ```
+    /// let (tx, rx) = filch::sync::mpsc::channel(5);
+    /// tx.try_send(1).unwrap();
+    /// assert_eq!(rx.max_capacity(), 5);
+    /// ```
     pub fn max_capacity(&self) -> usize {
         self.rx.chan.bound
     }
@@ -207,6 +240,17 @@ impl<T> Receiver<T> {
     ///
     /// # Source
     /// `tokio::sync::mpsc::Receiver::poll_recv`.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::future::poll_fn;
+    ///
+    /// # filch::block_on(async {
+    /// let (tx, mut rx) = filch::sync::mpsc::channel(5);
+    /// tx.try_send(1).unwrap();
+    /// assert_eq!(poll_fn(|context| rx.poll_recv(context)).await, Some(1));
+    /// # });
+    /// ```
     pub fn poll_recv(&mut self, context: &mut Context<'_>) -> Poll<Option<T>> {
         self.rx.poll_recv(context)
     }
@@ -215,6 +259,18 @@ impl<T> Receiver<T> {
     ///
     /// # Source
     /// `tokio::sync::mpsc::Receiver::poll_recv_many`.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::future::poll_fn;
+    ///
+    /// # filch::block_on(async {
+    /// let (tx, mut rx) = filch::sync::mpsc::channel(5);
+    /// tx.try_send(1).unwrap();
+    /// let mut all = Vec::new();
+    /// assert_eq!(poll_fn(|context| rx.poll_recv_many(context, &mut all, 10)).await, 1);
+    /// # });
+    /// ```
     pub fn poll_recv_many(
         &mut self,
         context: &mut Context<'_>,
@@ -228,6 +284,13 @@ impl<T> Receiver<T> {
     ///
     /// # Source
     /// `tokio::sync::mpsc::Receiver::sender_strong_count`.
+    ///
+    /// # Examples
+    /// ```
+    /// let (tx, rx) = filch::sync::mpsc::channel::<u32>(5);
+    /// let _other = tx.clone();
+    /// assert_eq!(rx.sender_strong_count(), 2);
+    /// ```
     pub fn sender_strong_count(&self) -> usize {
         self.rx.chan.strong_count()
     }
@@ -236,6 +299,13 @@ impl<T> Receiver<T> {
     ///
     /// # Source
     /// `tokio::sync::mpsc::Receiver::sender_weak_count`.
+    ///
+    /// # Examples
+    /// ```
+    /// let (tx, rx) = filch::sync::mpsc::channel::<u32>(5);
+    /// let _weak = tx.downgrade();
+    /// assert_eq!(rx.sender_weak_count(), 1);
+    /// ```
     pub fn sender_weak_count(&self) -> usize {
         self.rx.chan.weak_count()
     }

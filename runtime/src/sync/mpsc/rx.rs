@@ -34,6 +34,8 @@ enum Refill<'a, T> {
     Empty(super::chan::Now<'a, T>),
 }
 
+// Messages are never pinned.
+impl<T> Unpin for Rx<T> {}
 // As `Chan`.
 impl<T> std::panic::UnwindSafe for Rx<T> {}
 impl<T> std::panic::RefUnwindSafe for Rx<T> {}
@@ -50,6 +52,10 @@ impl<T> Rx<T> {
     #[inline]
     fn refill<'a>(chan: &'a Chan<T>, batch: &mut VecDeque<T>, wakes: &mut Wakes) -> Refill<'a, T> {
         let mut now = chan.list.lock();
+        if now.queue.is_empty() && !now.is_empty() {
+            // First, as it may let go of the lock: what is found after it holds until the receiver waits.
+            now = chan.settle(now, wakes);
+        }
         // Before the permit is given back: a sender that it serves sends behind.
         let first = now.queue.pop_front();
         if let Some(first) = first {
@@ -73,9 +79,6 @@ impl<T> Rx<T> {
         }
         if now.silent || chan.is_idle(&now) {
             return Refill::End;
-        }
-        if !now.is_empty() {
-            now = chan.settle(now, wakes);
         }
         Refill::Empty(now)
     }

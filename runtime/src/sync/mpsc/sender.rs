@@ -6,61 +6,19 @@ use std::pin::pin;
 use std::time::Duration;
 
 use super::acquire::Acquire;
-use super::chan::{Chan, Closed, MAX_PERMITS, Refused, Tx};
+use super::chan::{Closed, Refused, Tx};
 use super::error::{SendError, SendTimeoutError, TrySendError};
 use super::permit::{OwnedPermit, Permit, PermitIterator};
-use super::receiver::Receiver;
 use super::weak::WeakSender;
 use crate::sync::Statistics;
 use crate::sync::blocking::block_on;
 use crate::time::timeout;
 
-/// Sends messages to the [`Receiver`](super::Receiver) of its channel: [`channel`].
+/// Sends messages to the [`Receiver`](super::Receiver) of its channel: [`channel`](super::channel).
 ///
 /// Clones send to the same channel. The stream ends when the last one is dropped.
 pub struct Sender<T> {
     pub(super) chan: Tx<T>,
-}
-
-/// A channel with room for so many messages that were not received.
-///
-/// # Panics
-/// If `buffer` is 0, or more than `usize::MAX >> 3`.
-///
-/// # Source
-/// `tokio::sync::mpsc::channel`.
-///
-/// # Examples
-/// ```
-/// # filch::block_on(async {
-/// let (tx, mut rx) = filch::sync::mpsc::channel(1);
-/// filch::spawn(async move {
-///     for n in 0..10 {
-///         tx.send(n).await.unwrap();
-///     }
-/// });
-/// let mut sum = 0;
-/// while let Some(n) = rx.recv().await {
-///     sum += n;
-/// }
-/// assert_eq!(sum, 45);
-/// # });
-/// ```
-#[track_caller]
-pub fn channel<T>(buffer: usize) -> (Sender<T>, Receiver<T>) {
-    assert!(buffer > 0, "mpsc bounded channel requires buffer > 0");
-    assert!(
-        buffer <= MAX_PERMITS,
-        "a channel may not have room for more than {MAX_PERMITS} messages, this one would for {buffer}"
-    );
-    let chan = Chan::new(buffer);
-    let rx = Receiver::new(chan.clone());
-    (
-        Sender {
-            chan: Tx::first(chan),
-        },
-        rx,
-    )
 }
 
 impl<T> Sender<T> {
@@ -414,10 +372,17 @@ impl<T> Sender<T> {
         self.chan.capacity()
     }
 
-    /// How many messages the channel has room for: what [`channel`] was given.
+    /// How many messages the channel has room for: what [`channel`](super::channel) was given.
     ///
     /// # Source
     /// `tokio::sync::mpsc::Sender::max_capacity`.
+    ///
+    /// # Examples
+    /// ```
+    /// let (tx, _rx) = filch::sync::mpsc::channel(5);
+    /// tx.try_send(1).unwrap();
+    /// assert_eq!((tx.capacity(), tx.max_capacity()), (4, 5));
+    /// ```
     pub fn max_capacity(&self) -> usize {
         self.chan.bound
     }
@@ -447,6 +412,13 @@ impl<T> Sender<T> {
     ///
     /// # Source
     /// `tokio::sync::mpsc::Sender::strong_count`.
+    ///
+    /// # Examples
+    /// ```
+    /// let (tx, _rx) = filch::sync::mpsc::channel::<u32>(5);
+    /// let _other = tx.clone();
+    /// assert_eq!(tx.strong_count(), 2);
+    /// ```
     pub fn strong_count(&self) -> usize {
         self.chan.strong_count()
     }
@@ -455,6 +427,13 @@ impl<T> Sender<T> {
     ///
     /// # Source
     /// `tokio::sync::mpsc::Sender::weak_count`.
+    ///
+    /// # Examples
+    /// ```
+    /// let (tx, _rx) = filch::sync::mpsc::channel::<u32>(5);
+    /// let _weak = tx.downgrade();
+    /// assert_eq!(tx.weak_count(), 1);
+    /// ```
     pub fn weak_count(&self) -> usize {
         self.chan.weak_count()
     }

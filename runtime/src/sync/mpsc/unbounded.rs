@@ -5,9 +5,10 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use super::chan::{Chan, Tx, UNBOUNDED, Weak};
+use super::chan::{Chan, Tx, UNBOUNDED};
 use super::error::{SendError, TryRecvError};
 use super::rx::Rx;
+use super::weak::WeakUnboundedSender;
 use crate::sync::blocking::block_on;
 
 /// Sends messages to the [`UnboundedReceiver`] of its channel: [`unbounded_channel`].
@@ -17,15 +18,7 @@ use crate::sync::blocking::block_on;
 /// # Source
 /// `tokio::sync::mpsc::UnboundedSender`.
 pub struct UnboundedSender<T> {
-    chan: Tx<T>,
-}
-
-/// A sender that does not keep the stream open: [`UnboundedSender::downgrade`].
-///
-/// # Source
-/// `tokio::sync::mpsc::WeakUnboundedSender`.
-pub struct WeakUnboundedSender<T> {
-    chan: Weak<T>,
+    pub(super) chan: Tx<T>,
 }
 
 /// Receives what the [`UnboundedSender`]s send: [`unbounded_channel`].
@@ -101,6 +94,14 @@ impl<T> UnboundedSender<T> {
     ///
     /// # Source
     /// `tokio::sync::mpsc::UnboundedSender::is_closed`.
+    ///
+    /// # Examples
+    /// ```
+    /// let (tx, rx) = filch::sync::mpsc::unbounded_channel::<u32>();
+    /// assert!(!tx.is_closed());
+    /// drop(rx);
+    /// assert!(tx.is_closed());
+    /// ```
     pub fn is_closed(&self) -> bool {
         self.chan.is_closed()
     }
@@ -109,6 +110,13 @@ impl<T> UnboundedSender<T> {
     ///
     /// # Source
     /// `tokio::sync::mpsc::UnboundedSender::same_channel`.
+    ///
+    /// # Examples
+    /// ```
+    /// let (tx, rx) = filch::sync::mpsc::unbounded_channel::<u32>();
+    /// assert!(tx.same_channel(&tx.clone()));
+    /// # drop(rx);
+    /// ```
     pub fn same_channel(&self, other: &Self) -> bool {
         self.chan.same_channel(&other.chan)
     }
@@ -137,6 +145,14 @@ impl<T> UnboundedSender<T> {
     ///
     /// # Source
     /// `tokio::sync::mpsc::UnboundedSender::strong_count`.
+    ///
+    /// # Examples
+    /// ```
+    /// let (tx, rx) = filch::sync::mpsc::unbounded_channel::<u32>();
+    /// let _other = tx.clone();
+    /// assert_eq!(tx.strong_count(), 2);
+    /// # drop(rx);
+    /// ```
     pub fn strong_count(&self) -> usize {
         self.chan.strong_count()
     }
@@ -145,6 +161,14 @@ impl<T> UnboundedSender<T> {
     ///
     /// # Source
     /// `tokio::sync::mpsc::UnboundedSender::weak_count`.
+    ///
+    /// # Examples
+    /// ```
+    /// let (tx, rx) = filch::sync::mpsc::unbounded_channel::<u32>();
+    /// let _weak = tx.downgrade();
+    /// assert_eq!(tx.weak_count(), 1);
+    /// # drop(rx);
+    /// ```
     pub fn weak_count(&self) -> usize {
         self.chan.weak_count()
     }
@@ -162,47 +186,6 @@ impl<T> fmt::Debug for UnboundedSender<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut f = f.debug_struct("UnboundedSender");
         f.field("is_closed", &self.is_closed()).finish()
-    }
-}
-
-impl<T> WeakUnboundedSender<T> {
-    /// A sender, unless all are gone.
-    ///
-    /// # Source
-    /// `tokio::sync::mpsc::WeakUnboundedSender::upgrade`.
-    pub fn upgrade(&self) -> Option<UnboundedSender<T>> {
-        self.chan.upgrade().map(|chan| UnboundedSender { chan })
-    }
-
-    /// How many senders there are.
-    ///
-    /// # Source
-    /// `tokio::sync::mpsc::WeakUnboundedSender::strong_count`.
-    pub fn strong_count(&self) -> usize {
-        self.chan.strong_count()
-    }
-
-    /// How many weak senders there are.
-    ///
-    /// # Source
-    /// `tokio::sync::mpsc::WeakUnboundedSender::weak_count`.
-    pub fn weak_count(&self) -> usize {
-        self.chan.weak_count()
-    }
-}
-
-impl<T> Clone for WeakUnboundedSender<T> {
-    fn clone(&self) -> Self {
-        WeakUnboundedSender {
-            chan: self.chan.clone(),
-        }
-    }
-}
-
-impl<T> fmt::Debug for WeakUnboundedSender<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WeakUnboundedSender")
-            .finish_non_exhaustive()
     }
 }
 
@@ -310,6 +293,16 @@ impl<T> UnboundedReceiver<T> {
     ///
     /// # Source
     /// `tokio::sync::mpsc::UnboundedReceiver::blocking_recv_many`.
+    ///
+    /// # Examples
+    /// ```
+    /// let (tx, mut rx) = filch::sync::mpsc::unbounded_channel();
+    /// tx.send(1).unwrap();
+    /// tx.send(2).unwrap();
+    /// let mut all = Vec::new();
+    /// assert_eq!(rx.blocking_recv_many(&mut all, 10), 2);
+    /// assert_eq!(all, [1, 2]);
+    /// ```
     #[track_caller]
     pub fn blocking_recv_many(&mut self, buffer: &mut Vec<T>, limit: usize) -> usize {
         block_on(self.recv_many(buffer, limit))
@@ -340,6 +333,14 @@ impl<T> UnboundedReceiver<T> {
     ///
     /// # Source
     /// `tokio::sync::mpsc::UnboundedReceiver::is_closed`.
+    ///
+    /// # Examples
+    /// ```
+    /// let (tx, rx) = filch::sync::mpsc::unbounded_channel::<u32>();
+    /// assert!(!rx.is_closed());
+    /// drop(tx);
+    /// assert!(rx.is_closed());
+    /// ```
     pub fn is_closed(&self) -> bool {
         self.rx.is_closed()
     }
@@ -348,6 +349,14 @@ impl<T> UnboundedReceiver<T> {
     ///
     /// # Source
     /// `tokio::sync::mpsc::UnboundedReceiver::is_empty`.
+    ///
+    /// # Examples
+    /// ```
+    /// let (tx, rx) = filch::sync::mpsc::unbounded_channel();
+    /// assert!(rx.is_empty());
+    /// tx.send(1).unwrap();
+    /// assert!(!rx.is_empty());
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -372,6 +381,17 @@ impl<T> UnboundedReceiver<T> {
     ///
     /// # Source
     /// `tokio::sync::mpsc::UnboundedReceiver::poll_recv`.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::future::poll_fn;
+    ///
+    /// # filch::block_on(async {
+    /// let (tx, mut rx) = filch::sync::mpsc::unbounded_channel();
+    /// tx.send(1).unwrap();
+    /// assert_eq!(poll_fn(|context| rx.poll_recv(context)).await, Some(1));
+    /// # });
+    /// ```
     pub fn poll_recv(&mut self, context: &mut Context<'_>) -> Poll<Option<T>> {
         self.rx.poll_recv(context)
     }
@@ -380,6 +400,18 @@ impl<T> UnboundedReceiver<T> {
     ///
     /// # Source
     /// `tokio::sync::mpsc::UnboundedReceiver::poll_recv_many`.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::future::poll_fn;
+    ///
+    /// # filch::block_on(async {
+    /// let (tx, mut rx) = filch::sync::mpsc::unbounded_channel();
+    /// tx.send(1).unwrap();
+    /// let mut all = Vec::new();
+    /// assert_eq!(poll_fn(|context| rx.poll_recv_many(context, &mut all, 10)).await, 1);
+    /// # });
+    /// ```
     pub fn poll_recv_many(
         &mut self,
         context: &mut Context<'_>,
@@ -393,6 +425,13 @@ impl<T> UnboundedReceiver<T> {
     ///
     /// # Source
     /// `tokio::sync::mpsc::UnboundedReceiver::sender_strong_count`.
+    ///
+    /// # Examples
+    /// ```
+    /// let (tx, rx) = filch::sync::mpsc::unbounded_channel::<u32>();
+    /// let _other = tx.clone();
+    /// assert_eq!(rx.sender_strong_count(), 2);
+    /// ```
     pub fn sender_strong_count(&self) -> usize {
         self.rx.chan.strong_count()
     }
@@ -401,6 +440,13 @@ impl<T> UnboundedReceiver<T> {
     ///
     /// # Source
     /// `tokio::sync::mpsc::UnboundedReceiver::sender_weak_count`.
+    ///
+    /// # Examples
+    /// ```
+    /// let (tx, rx) = filch::sync::mpsc::unbounded_channel::<u32>();
+    /// let _weak = tx.downgrade();
+    /// assert_eq!(rx.sender_weak_count(), 1);
+    /// ```
     pub fn sender_weak_count(&self) -> usize {
         self.rx.chan.weak_count()
     }

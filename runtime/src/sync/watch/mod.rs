@@ -36,6 +36,7 @@ use self::error::SendError;
 pub use self::receiver::Receiver;
 use self::shared::{Shared, Version};
 use super::Statistics;
+use crate::budget::cooperative;
 use crate::sync_prim::{Ordering, RwLockReadGuard};
 
 /// Changes the value: [`channel`].
@@ -241,6 +242,14 @@ impl<T> Sender<T> {
     ///
     /// # Source
     /// `tokio::sync::watch::Sender::is_closed`.
+    ///
+    /// # Examples
+    /// ```
+    /// let (tx, rx) = filch::sync::watch::channel(0);
+    /// assert!(!tx.is_closed());
+    /// drop(rx);
+    /// assert!(tx.is_closed());
+    /// ```
     pub fn is_closed(&self) -> bool {
         self.receiver_count() == 0
     }
@@ -262,9 +271,12 @@ impl<T> Sender<T> {
     /// # });
     /// ```
     pub async fn closed(&self) {
-        while !self.is_closed() {
-            self.shared.deserted.wait().await;
-        }
+        cooperative(async {
+            while !self.is_closed() {
+                self.shared.deserted.wait().await;
+            }
+        })
+        .await;
     }
 
     /// A receiver that counts the present value as seen.
@@ -290,6 +302,13 @@ impl<T> Sender<T> {
     ///
     /// # Source
     /// `tokio::sync::watch::Sender::receiver_count`.
+    ///
+    /// # Examples
+    /// ```
+    /// let (tx, _rx) = filch::sync::watch::channel(0);
+    /// let _other = tx.subscribe();
+    /// assert_eq!(tx.receiver_count(), 2);
+    /// ```
     pub fn receiver_count(&self) -> usize {
         self.shared.receivers.load(Ordering::Relaxed)
     }
@@ -298,6 +317,13 @@ impl<T> Sender<T> {
     ///
     /// # Source
     /// `tokio::sync::watch::Sender::sender_count`.
+    ///
+    /// # Examples
+    /// ```
+    /// let (tx, _rx) = filch::sync::watch::channel(0);
+    /// let _other = tx.clone();
+    /// assert_eq!(tx.sender_count(), 2);
+    /// ```
     pub fn sender_count(&self) -> usize {
         self.shared.senders.load(Ordering::Relaxed)
     }
@@ -306,6 +332,12 @@ impl<T> Sender<T> {
     ///
     /// # Source
     /// `tokio::sync::watch::Sender::same_channel`.
+    ///
+    /// # Examples
+    /// ```
+    /// let (tx, _rx) = filch::sync::watch::channel(0);
+    /// assert!(tx.same_channel(&tx.clone()));
+    /// ```
     pub fn same_channel(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.shared, &other.shared)
     }

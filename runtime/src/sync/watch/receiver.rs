@@ -1,12 +1,14 @@
 //! The end that looks.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
 use super::Ref;
 use super::error::RecvError;
 use super::shared::{Changed, Closed, Shared, Version, look};
+use crate::budget::{poll_left, spend};
 use crate::sync::at_once;
 
 /// Looks at the value, and waits until it is another one: [`channel`](super::channel).
@@ -142,7 +144,7 @@ impl<T> Receiver<T> {
     /// # });
     /// ```
     pub async fn changed(&mut self) -> Result<(), RecvError> {
-        let changed = match at_once(|| look(&self.shared, &mut self.seen)).await {
+        let changed = match at_once(|| look(&self.shared, &mut self.seen)) {
             Some(changed) => changed,
             None => Changed::new(&self.shared, &mut self.seen).await,
         };
@@ -179,7 +181,9 @@ impl<T> Receiver<T> {
         &mut self,
         mut f: impl FnMut(&T) -> bool,
     ) -> Result<Ref<'_, T>, RecvError> {
-        let mut closed = false;
+        // A unit of the budget for each wait, or for the look if there is no wait.
+        poll_fn(|context| poll_left(context)).await;
+        let (mut closed, mut waited) = (false, false);
         loop {
             {
                 let value = self.shared.value.read();
@@ -190,7 +194,12 @@ impl<T> Receiver<T> {
                 if !closed || has_changed {
                     // Caught, so that no lock is left poisoned, whichever it is.
                     match catch_unwind(AssertUnwindSafe(|| f(&value))) {
-                        Ok(true) => return Ok(Ref { value, has_changed }),
+                        Ok(true) => {
+                            if !waited {
+                                spend();
+                            }
+                            return Ok(Ref { value, has_changed });
+                        }
                         Ok(false) => {}
                         Err(panic) => {
                             drop(value);
@@ -204,6 +213,7 @@ impl<T> Receiver<T> {
             }
             // The last value may have come with the end: it is looked at once more.
             closed = Changed::new(&self.shared, &mut self.seen).await.is_err();
+            waited = true;
         }
     }
 
@@ -211,6 +221,14 @@ impl<T> Receiver<T> {
     ///
     /// # Source
     /// `tokio::sync::watch::Receiver::is_closed`.
+    ///
+    /// # Examples
+    /// ```
+    /// let (tx, rx) = filch::sync::watch::channel(0);
+    /// assert!(!rx.is_closed());
+    /// drop(tx);
+    /// assert!(rx.is_closed());
+    /// ```
     pub fn is_closed(&self) -> bool {
         self.shared.state().closed
     }
@@ -219,6 +237,12 @@ impl<T> Receiver<T> {
     ///
     /// # Source
     /// `tokio::sync::watch::Receiver::same_channel`.
+    ///
+    /// # Examples
+    /// ```
+    /// let (tx, rx) = filch::sync::watch::channel(0);
+    /// assert!(rx.same_channel(&tx.subscribe()));
+    /// ```
     pub fn same_channel(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.shared, &other.shared)
     }
