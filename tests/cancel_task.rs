@@ -51,7 +51,7 @@ fn the_error_says_who_cancelled_why_and_from_where() {
         assert!(!why.is_shutdown());
         let place = error.spawned_at();
         let text = format!(
-            "task {id} ({}:{}) was cancelled by task \"boss\" ({}:{line}): no need",
+            "task {id} ({}:{}) was cancelled by task \"boss\" at {}:{line}: no need",
             place.file(),
             place.line(),
             file!(),

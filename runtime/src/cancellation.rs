@@ -87,7 +87,8 @@ impl Cancellation {
     }
 }
 
-/// Says it behind "was cancelled": `by task 7 (src/lib.rs:40): shutting down`.
+/// Says it behind "was cancelled": `by task 7 at src/lib.rs:40: shutting down`. The place is that of the call that asked,
+/// not where task 7 was spawned.
 impl fmt::Display for Cancellation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(asked) = self.asked() else {
@@ -95,10 +96,10 @@ impl fmt::Display for Cancellation {
         };
         let (file, line) = (asked.at.file(), asked.at.line());
         match &asked.by {
-            Some((_, Some(name))) => write!(f, "by task {name:?} ({file}:{line})")?,
-            Some((id, None)) => write!(f, "by task {id} ({file}:{line})")?,
-            None => write!(f, "at {file}:{line}")?,
+            Some((_, Some(name))) => write!(f, "by task {name:?} ")?,
+            Some((id, None)) => write!(f, "by task {id} ")?,
+            None => {}
         }
-        write!(f, ": {}", asked.reason)
+        write!(f, "at {file}:{line}: {}", asked.reason)
     }
 }
