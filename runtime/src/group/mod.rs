@@ -19,7 +19,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use self::room::{Place, Wait};
+use self::child::Begun;
+use self::room::Wait;
 use self::shared::{By, Shared};
 use crate::cancel::CancelScope;
 use crate::cancellation::Cancellation;
@@ -115,7 +116,7 @@ pub struct GroupBuilder<E> {
 }
 
 impl<E: Send + 'static> GroupBuilder<E> {
-    /// Lets only so many children run at once: the others wait until one is done, in the order in which their tasks begin.
+    /// Lets only so many children run at once: the others wait until one is done, in the order in which they were spawned.
     ///
     /// # Panics
     /// If it is 0.
@@ -219,7 +220,8 @@ impl<E: Send + 'static> TaskGroup<E> {
         }
     }
 
-    /// Spawns a child; it starts at once, or, where there is a limit, when it is its turn.
+    /// Spawns a child; it starts at once, or, where there is a [`limit`](GroupBuilder::limit), when it is its turn, in the
+    /// order of these calls.
     ///
     /// A group that stops or has ended takes no child: the future is dropped, and the handle says why.
     ///
@@ -235,7 +237,7 @@ impl<E: Send + 'static> TaskGroup<E> {
         F: Future<Output = Result<T, E>> + Send + 'static,
         T: Send + 'static,
     {
-        self.spawn_from(future, None, Origin::at(Location::caller()))
+        self.spawn_from(future, self.turn(), Origin::at(Location::caller()))
     }
 
     /// As [`spawn`](Self::spawn), with a name that errors say.
@@ -249,7 +251,7 @@ impl<E: Send + 'static> TaskGroup<E> {
         T: Send + 'static,
     {
         let origin = Origin::at(Location::caller()).named(name);
-        self.spawn_from(future, None, origin)
+        self.spawn_from(future, self.turn(), origin)
     }
 
     /// Spawns a child as soon as it may run: in a group with a limit, whoever makes children waits with them. Elsewhere as
@@ -285,13 +287,22 @@ impl<E: Send + 'static> TaskGroup<E> {
                 true => Wait::new(group.shared.clone()).await,
                 false => None,
             };
-            group.spawn_from(future, place, Origin::at(at))
+            group.spawn_from(future, Begun::No(place), Origin::at(at))
+        }
+    }
+
+    /// A new child's place, or its turn for one.
+    #[inline]
+    fn turn(&self) -> Begun {
+        match self.shared.is_limited() {
+            true => Begun::Waits(Wait::new(self.shared.clone())),
+            false => Begun::No(None),
         }
     }
 
     #[track_caller]
     #[inline]
-    fn spawn_from<F, T>(&self, future: F, place: Option<Place>, origin: Origin) -> Child<T>
+    fn spawn_from<F, T>(&self, future: F, begun: Begun, origin: Origin) -> Child<T>
     where
         F: Future<Output = Result<T, E>> + Send + 'static,
         T: Send + 'static,
@@ -299,27 +310,22 @@ impl<E: Send + 'static> TaskGroup<E> {
         if self.shared.stops() || !self.shared.count.enter() {
             return self.refuse(&origin);
         }
-        let member = child::member::<F, E>(self.shared.clone(), future, place);
+        let member = child::member::<F, E>(self.shared.clone(), future, begun);
         match context::with_current(|handle| handle.spawn_from(member, origin)) {
             Some(join) => Child::new(join),
             None => panic!("{NO_RUNTIME}"),
         }
     }
 
-    /// Spawns a child that stands for something that runs already: it is polled also if the group stops before that.
+    /// Spawns a child that stands for something that runs already: it is polled also if the group stops before that, and
+    /// has no need of a place.
+    #[track_caller]
     pub(crate) fn spawn_begun<F, T>(&self, future: F, origin: Origin) -> Child<T>
     where
         F: Future<Output = Result<T, E>> + Send + 'static,
         T: Send + 'static,
     {
-        if self.shared.stops() || !self.shared.count.enter() {
-            return self.refuse(&origin);
-        }
-        let member = child::member::<F, E>(self.shared.clone(), future, None).that_has_begun();
-        match context::with_current(|handle| handle.spawn_from(member, origin)) {
-            Some(join) => Child::new(join),
-            None => panic!("{NO_RUNTIME}"),
-        }
+        self.spawn_from(future, Begun::Yes(None), origin)
     }
 
     #[cold]

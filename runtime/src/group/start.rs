@@ -239,7 +239,7 @@ where
         future: Some(future),
         slot: slot.clone(),
     };
-    let child = group.spawn_from(early, None, origin);
+    let child = group.spawn_from(early, group.turn(), origin);
     if let Some(why) = child.refusal() {
         let refused = Err(StartError::Cancelled(Some(why.clone())));
         let before = std::mem::replace(&mut *slot.0.lock(), Stage::Outcome(refused));
