@@ -3,13 +3,13 @@
 use std::future::pending;
 use std::sync::{Arc, Mutex};
 
-use filch::task::yield_now;
+use filch::task::{TaskGroup, yield_now};
 
 mod common;
 use common::{Drops, bounded, end, on_each_kind, single};
-#[path = "common/group.rs"]
-mod helpers;
-use helpers::{Error, Group};
+
+type Error = &'static str;
+type Group = TaskGroup<Error>;
 
 #[test]
 fn children_get_their_places_in_the_order_of_spawning() {
@@ -51,6 +51,34 @@ fn a_child_that_goes_before_it_begins_gives_its_turn_back() {
             Ok(())
         });
         end(&rt, all).unwrap();
+    });
+}
+
+// A service holds its place for good.
+#[test]
+fn a_started_child_takes_no_place_of_a_limit() {
+    on_each_kind(|rt| {
+        let done = Group::builder().limit(1).scope(async |group| {
+            let mut doors = Vec::new();
+            for _ in 0..3 {
+                let door = group.start(|ready| async move {
+                    let (door, jobs) = async_channel::unbounded::<u32>();
+                    ready.send(door).unwrap();
+                    while jobs.recv().await.is_ok() {}
+                    Ok(())
+                });
+                doors.push(door.await.unwrap());
+            }
+            assert_eq!(group.len(), 4, "three services beside the block");
+            let job = group.spawn(async move {
+                for door in doors {
+                    door.send(7).await.unwrap();
+                }
+                Ok("done")
+            });
+            Ok(job.await.unwrap())
+        });
+        assert_eq!(end(&rt, done).unwrap(), "done");
     });
 }
 

@@ -118,6 +118,8 @@ pub struct GroupBuilder<E> {
 impl<E: Send + 'static> GroupBuilder<E> {
     /// Lets only so many children run at once: the others wait until one is done, in the order in which they were spawned.
     ///
+    /// Children of [`start`](TaskGroup::start) do not count: they are services, which would hold their places for good.
+    ///
     /// # Panics
     /// If it is 0.
     #[track_caller]
@@ -221,7 +223,7 @@ impl<E: Send + 'static> TaskGroup<E> {
     }
 
     /// Spawns a child; it starts at once, or, where there is a [`limit`](GroupBuilder::limit), when it is its turn, in the
-    /// order of these calls.
+    /// order of these calls. For a service beside them, which runs as long as the group, there is [`start`](Self::start).
     ///
     /// A group that stops or has ended takes no child: the future is dropped, and the handle says why.
     ///
@@ -338,7 +340,8 @@ impl<E: Send + 'static> TaskGroup<E> {
     /// Spawns a child that says when it is ready, and waits for that: the value that it sent with [`Ready::send`].
     ///
     /// Before it is ready, its failure is the caller's, and stops nobody else; afterwards it is the group's. The
-    /// child starts at once. Dropping what is returned before the child is ready cancels the child.
+    /// child starts at once, also where there is a [`limit`](GroupBuilder::limit): it is a service, and does not count there.
+    /// Dropping what is returned before the child is ready cancels the child.
     ///
     /// # Errors
     /// [`StartError`]: the child failed, ended or was cancelled before it was ready.
