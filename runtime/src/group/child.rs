@@ -1,7 +1,6 @@
 //! A child of a group: the future that its task runs, and the handle to it.
 
 use std::any::Any;
-use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
@@ -13,7 +12,7 @@ use pin_project_lite::pin_project;
 use super::outcome::{Failure, Kind};
 use super::room::{Place, Wait};
 use super::shared::{Inside, Shared, this_task};
-use crate::cancellation::Cancellation;
+use crate::cancellation::{Cancellation, Reason};
 use crate::error::{Cause, JoinError};
 use crate::job::drop_payload;
 use crate::join::JoinHandle;
@@ -96,8 +95,8 @@ impl Seat {
         } else {
             "panicked"
         };
-        let reason = Cow::Owned(format!("{child} of the same group {how}"));
-        let why = Cancellation::new(reason, Some(child), child.spawned_at);
+        let reason = format!("{child} of the same group {how}");
+        let why = Cancellation::new(reason.into(), Some(child), child.spawned_at);
         group.fail(Box::new(Failure::of_child(child, kind)), why);
     }
 
@@ -255,7 +254,7 @@ impl<T> Child<T> {
 
     /// Asks the child to stop, as [`JoinHandle::cancel`]. That is no failure: the group goes on.
     #[track_caller]
-    pub fn cancel(&self, reason: impl Into<Cow<'static, str>>) -> bool {
+    pub fn cancel(&self, reason: impl Into<Reason>) -> bool {
         match &self.0 {
             Handle::Task(join) => join.cancel(reason),
             Handle::Refused { .. } => false,

@@ -10,7 +10,6 @@ mod shared;
 mod start;
 
 use crate::time::Instant;
-use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
@@ -23,7 +22,7 @@ use self::child::Begun;
 use self::room::Wait;
 use self::shared::{By, Shared};
 use crate::cancel::CancelScope;
-use crate::cancellation::Cancellation;
+use crate::cancellation::{Cancellation, Reason};
 use crate::context::{self, NO_RUNTIME};
 use crate::origin::Origin;
 use crate::task::current;
@@ -402,7 +401,7 @@ impl<E: Send + 'static> TaskGroup<E> {
     /// # });
     /// ```
     #[track_caller]
-    pub fn cancel(&self, reason: impl Into<Cow<'static, str>>) -> bool {
+    pub fn cancel(&self, reason: impl Into<Reason>) -> bool {
         let why = current::asks(reason.into(), Location::caller());
         self.shared.stop(why, By::Handle)
     }
