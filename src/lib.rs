@@ -99,7 +99,7 @@ pub mod task {
         };
     }
     pub use filch_runtime::{
-        CancelScope, Cancellation, Cancelled, Grace, Run, Shield, Stopped, cancel_reason,
+        CancelScope, Cancellation, Cancelled, Grace, Reason, Run, Shield, Stopped, cancel_reason,
         cancelled, is_cancelled, shield, with_grace,
     };
     pub use filch_runtime::{LocalEnterGuard, LocalPoolHandle, LocalSet, spawn_local};

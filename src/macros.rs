@@ -348,6 +348,16 @@ macro_rules! __task_local {
     ([$($attributes:tt)*] $copy:ident; $visibility:vis static $name:ident: $type:ty) => {
         $crate::__task_local! { @key [$($attributes)*] $copy $visibility $name $type }
     };
+    // The habit from `thread_local!`. The key is made all the same, so that this is all there is to say.
+    ([$($attributes:tt)*] $copy:ident; $visibility:vis static $name:ident: $type:ty = $value:expr
+        $(; $($rest:tt)*)?) => {
+        ::std::compile_error!(::std::concat!(
+            "task-local keys have no initial value: write `static ", ::std::stringify!($name), ": ", ::std::stringify!($type),
+            ";`, and give it one with `", ::std::stringify!($name), ".scope(value, future)`",
+        ));
+        $crate::__task_local! { @key [$($attributes)*] $copy $visibility $name $type }
+        $crate::__task_local! { [] None; $($($rest)*)? }
+    };
     (@key [$($attributes:tt)*] $copy:ident $visibility:vis $name:ident $type:ty) => {
         $($attributes)*
         $visibility static $name: $crate::task::LocalKey<$type> = {
@@ -355,13 +365,14 @@ macro_rules! __task_local {
                 static __FILCH_LOCAL: ::std::cell::RefCell<::std::option::Option<$type>> =
                     const { ::std::cell::RefCell::new(::std::option::Option::None) };
             }
-            $crate::task::LocalKey { inner: __FILCH_LOCAL, copy: $crate::__task_local!(@copy $copy $name) }
+            $crate::task::LocalKey { inner: __FILCH_LOCAL, copy: $crate::__task_local!(@copy $copy $name $type) }
         };
     };
-    (@copy None $name:ident) => {
+    (@copy None $name:ident $type:ty) => {
         ::std::option::Option::None
     };
-    (@copy Some $name:ident) => {
-        ::std::option::Option::Some(|| $crate::__private::copy_value(&$name))
+    // With the type, so that an error points there.
+    (@copy Some $name:ident $type:ty) => {
+        ::std::option::Option::Some(|| $crate::__private::copy_value::<$type>(&$name))
     };
 }

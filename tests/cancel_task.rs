@@ -8,9 +8,11 @@ use std::time::{Duration, Instant};
 
 use filch::runtime::Runtime;
 use filch::task::{
-    Builder, CancelScope, JoinHandle, cancel_reason, cancelled, is_cancelled, with_grace, yield_now,
+    Builder, CancelScope, JoinHandle, TaskGroup, cancel_reason, cancelled, is_cancelled,
+    with_grace, yield_now,
 };
 use filch::time::sleep;
+use filch::{Promise, PromiseError};
 
 mod common;
 use common::{
@@ -51,7 +53,7 @@ fn the_error_says_who_cancelled_why_and_from_where() {
         assert!(!why.is_shutdown());
         let place = error.spawned_at();
         let text = format!(
-            "task {id} ({}:{}) was cancelled by task \"boss\" ({}:{line}): no need",
+            "task {id} ({}:{}) was cancelled by task \"boss\" at {}:{line}: no need",
             place.file(),
             place.line(),
             file!(),
@@ -336,4 +338,48 @@ fn tasks_that_are_cancelled_while_they_do_all_sorts_of_things_end_and_leak_nothi
         assert!(reasons > 0, "none was cancelled");
         eventually("all futures are dropped", || drops.count() == total);
     });
+}
+
+#[test]
+fn the_reason_of_a_promise_is_passed_on_to_whatever_can_be_cancelled() {
+    on_each_kind(|rt| {
+        let stopped = end(&rt, async {
+            let stop: Promise<(), ()> = Promise::new();
+            assert!(stop.cancel(format!("no {}", "need")));
+            stop.wait().await
+        });
+        let Err(PromiseError::Cancelled { reason }) = stopped else {
+            panic!("it is cancelled");
+        };
+
+        let task = rt.spawn(pending::<()>());
+        assert!(task.cancel(reason.clone()));
+        assert_eq!(end(&rt, task).unwrap_err().reason(), Some("no need"));
+        let task = rt.spawn(pending::<()>());
+        assert!(task.abort_handle().cancel(reason.clone()));
+        assert_eq!(end(&rt, task).unwrap_err().reason(), Some("no need"));
+
+        let scope = CancelScope::new();
+        assert!(scope.cancel(reason.clone()));
+        assert_eq!(scope.cancellation().unwrap().reason(), "no need");
+
+        let stopped = TaskGroup::<()>::scope(async |group| {
+            let child = group.spawn(pending::<Result<(), ()>>());
+            assert!(child.cancel(reason.clone()));
+            assert_eq!(child.await.unwrap_err().reason(), Some("no need"));
+            assert!(group.cancel(reason));
+            pending::<Result<(), ()>>().await
+        });
+        let error = end(&rt, stopped).unwrap_err();
+        assert_eq!(error.cancellation().unwrap().reason(), "no need");
+    });
+}
+
+#[test]
+fn an_empty_reason_says_nothing() {
+    let scope = CancelScope::new();
+    scope.cancel("");
+    let why = scope.cancellation().unwrap();
+    let line = why.asked_at().unwrap().line();
+    assert_eq!(why.to_string(), format!("at {}:{line}", file!()));
 }

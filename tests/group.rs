@@ -434,3 +434,32 @@ fn a_group_waits_for_the_children_of_a_group_that_was_dropped_inside() {
         assert_eq!(drops.count(), 1);
     });
 }
+
+#[test]
+fn the_source_of_a_group_error_is_the_failure_that_came_first() {
+    use std::error::Error as _;
+    type Failure = filch::group::Failure<Error>;
+
+    on_each_kind(|rt| {
+        let failed = TaskGroup::scope(async |group: Group| {
+            group.spawn(fail("no such host"));
+            pending::<Result<(), Error>>().await
+        });
+        let error = end(&rt, failed).unwrap_err();
+        let source = error.source().unwrap().downcast_ref::<Failure>().unwrap();
+        assert_eq!(source.error(), Some(&"no such host"));
+        assert!(std::ptr::eq(source, error.first().unwrap()));
+
+        // A panic that came first is the cause of the errors after it.
+        let panicked = TaskGroup::scope(async |_: Group| -> Result<(), Error> { panic!("ouch") });
+        let error = end(&rt, panicked).unwrap_err();
+        let source = error.source().unwrap().downcast_ref::<Failure>().unwrap();
+        assert!(source.is_panic());
+
+        let cancelled = TaskGroup::scope(async |group: Group| {
+            group.cancel("enough");
+            pending::<Result<(), Error>>().await
+        });
+        assert!(end(&rt, cancelled).unwrap_err().source().is_none());
+    });
+}

@@ -34,14 +34,14 @@ enum Kind {
 
 #[derive(Debug)]
 struct Asked {
-    reason: Cow<'static, str>,
+    reason: Reason,
     by: Option<(Id, Option<Box<str>>)>,
     at: &'static Location<'static>,
 }
 
 impl Cancellation {
     pub(crate) fn new(
-        reason: Cow<'static, str>,
+        reason: Reason,
         by: Option<Whose<'_>>,
         at: &'static Location<'static>,
     ) -> Cancellation {
@@ -63,7 +63,7 @@ impl Cancellation {
     /// Why.
     pub fn reason(&self) -> &str {
         self.asked()
-            .map_or("the runtime shut down", |asked| &asked.reason)
+            .map_or("the runtime shut down", |asked| asked.reason.text())
     }
 
     /// The task that asked; none if it was no task, or the shutdown of the runtime.
@@ -87,7 +87,8 @@ impl Cancellation {
     }
 }
 
-/// Says it behind "was cancelled": `by task 7 (src/lib.rs:40): shutting down`.
+/// Says it behind "was cancelled": `by task 7 at src/lib.rs:40: shutting down`. The place is that of the call that asked,
+/// not where task 7 was spawned.
 impl fmt::Display for Cancellation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(asked) = self.asked() else {
@@ -95,10 +96,74 @@ impl fmt::Display for Cancellation {
         };
         let (file, line) = (asked.at.file(), asked.at.line());
         match &asked.by {
-            Some((_, Some(name))) => write!(f, "by task {name:?} ({file}:{line})")?,
-            Some((id, None)) => write!(f, "by task {id} ({file}:{line})")?,
-            None => write!(f, "at {file}:{line}")?,
+            Some((_, Some(name))) => write!(f, "by task {name:?} ")?,
+            Some((id, None)) => write!(f, "by task {id} ")?,
+            None => {}
         }
-        write!(f, ": {}", asked.reason)
+        write!(f, "at {file}:{line}")?;
+        match asked.reason.text() {
+            "" => Ok(()),
+            reason => write!(f, ": {reason}"),
+        }
+    }
+}
+
+/// What `cancel` takes: a text, be it a `&'static str`, a `String`, a `Cow` of them, or the `Arc<str>` with which a
+/// [`Promise`](crate::Promise) was cancelled. An empty one says nothing.
+///
+/// # Examples
+/// ```
+/// use filch::{Promise, PromiseError};
+///
+/// # filch::block_on(async {
+/// let stop: Promise<(), ()> = Promise::new();
+/// stop.cancel("a new version comes");
+///
+/// let task = filch::spawn(std::future::pending::<()>());
+/// if let Err(PromiseError::Cancelled { reason }) = stop.wait().await {
+///     task.cancel(reason);
+/// }
+/// assert_eq!(task.await.unwrap_err().reason(), Some("a new version comes"));
+/// # });
+/// ```
+#[derive(Clone, Debug)]
+pub struct Reason(Text);
+
+#[derive(Clone, Debug)]
+enum Text {
+    Own(Cow<'static, str>),
+    Shared(Arc<str>),
+}
+
+impl Reason {
+    fn text(&self) -> &str {
+        match &self.0 {
+            Text::Own(text) => text,
+            Text::Shared(text) => text,
+        }
+    }
+}
+
+impl From<&'static str> for Reason {
+    fn from(text: &'static str) -> Reason {
+        Reason(Text::Own(text.into()))
+    }
+}
+
+impl From<String> for Reason {
+    fn from(text: String) -> Reason {
+        Reason(Text::Own(text.into()))
+    }
+}
+
+impl From<Cow<'static, str>> for Reason {
+    fn from(text: Cow<'static, str>) -> Reason {
+        Reason(Text::Own(text))
+    }
+}
+
+impl From<Arc<str>> for Reason {
+    fn from(text: Arc<str>) -> Reason {
+        Reason(Text::Shared(text))
     }
 }

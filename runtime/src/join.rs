@@ -1,6 +1,5 @@
 //! The promise side of a task: whoever holds the [`JoinHandle`] gets its outcome.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;
@@ -8,6 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use crate::budget;
+use crate::cancellation::Reason;
 use crate::done_list::DoneList;
 use crate::error::JoinError;
 use crate::origin::{Id, Whose};
@@ -81,7 +81,7 @@ impl<T> JoinHandle<T> {
     /// # });
     /// ```
     #[track_caller]
-    pub fn cancel(&self, reason: impl Into<Cow<'static, str>>) -> bool {
+    pub fn cancel(&self, reason: impl Into<Reason>) -> bool {
         let why = current::asks(reason.into(), Location::caller());
         self.0.task().cancel(why)
     }

@@ -60,7 +60,7 @@ pub use cancel::{
     CancelScope, Cancelled, Grace, Run, Shield, Stopped, cancel_reason, cancelled, is_cancelled,
     shield, with_grace,
 };
-pub use cancellation::Cancellation;
+pub use cancellation::{Cancellation, Reason};
 pub use context::EnterGuard;
 pub use error::JoinError;
 pub use event_loop::EventLoop;

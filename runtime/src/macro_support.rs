@@ -10,7 +10,7 @@ use pin_project_lite::pin_project;
 use crate::budget;
 
 pub use crate::inherit::{CopyValue, Heirloom};
-pub use crate::task_local::copy_value;
+pub use crate::task_local::{Inheritable, copy_value};
 
 thread_local! {
     static STATE: Cell<u64> = Cell::new(seed());

@@ -183,9 +183,22 @@ impl<T: Send> Heirloom for Copied<T> {
     }
 }
 
+/// What a value needs in order to follow `spawn`. Only for the words of the compiler's error.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "the values of a key with `#[inherit]` must be `Clone + Send`, and `{Self}` is not",
+    label = "not `Clone + Send`",
+    note = "each task that is spawned gets a clone of the value",
+    note = "an `Arc` of something that is `Send + Sync` will do; without `#[inherit]` any type will"
+)]
+pub trait Inheritable: Clone + Send {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Clone + Send> Inheritable for T {}
+
 /// Copies the value that the key has here: what an inheriting key does when a task is spawned.
 #[doc(hidden)]
-pub fn copy_value<T: Clone + Send>(key: &'static LocalKey<T>) -> Option<Box<dyn Heirloom>> {
+pub fn copy_value<T: Inheritable>(key: &'static LocalKey<T>) -> Option<Box<dyn Heirloom>> {
     let slot = Some(key.try_get().ok()?);
     Some(Box::new(Copied { key, slot }))
 }

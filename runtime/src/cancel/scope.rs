@@ -14,7 +14,6 @@
 //! left is found as above. The part that is shielded may have gone to another thread. Models: `cancel::model`.
 
 use crate::time::Instant;
-use std::borrow::Cow;
 use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::panic::Location;
@@ -28,7 +27,7 @@ use pin_project_lite::pin_project;
 
 use super::frame::{Around, Frame, Inside};
 use crate::budget;
-use crate::cancellation::Cancellation;
+use crate::cancellation::{Cancellation, Reason};
 use crate::promise::callbacks::{Callbacks, Key};
 use crate::sync_prim::{AtomicUsize, Mutex, Ordering, keep};
 use crate::task::current;
@@ -94,7 +93,7 @@ impl CancelScope {
 
     /// Stops what is in the scope now, and whatever comes into it. False if it was cancelled before: the first reason stays.
     #[track_caller]
-    pub fn cancel(&self, reason: impl Into<Cow<'static, str>>) -> bool {
+    pub fn cancel(&self, reason: impl Into<Reason>) -> bool {
         self.cancel_as(current::asks(reason.into(), Location::caller()))
     }
 

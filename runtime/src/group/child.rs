@@ -1,7 +1,6 @@
 //! A child of a group: the future that its task runs, and the handle to it.
 
 use std::any::Any;
-use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
@@ -13,7 +12,7 @@ use pin_project_lite::pin_project;
 use super::outcome::{Failure, Kind};
 use super::room::{Place, Wait};
 use super::shared::{Inside, Shared, this_task};
-use crate::cancellation::Cancellation;
+use crate::cancellation::{Cancellation, Reason};
 use crate::error::{Cause, JoinError};
 use crate::job::drop_payload;
 use crate::join::JoinHandle;
@@ -58,9 +57,10 @@ struct Seat {
     begun: Begun,
 }
 
-enum Begun {
-    No,
-    /// Waits for a place.
+pub(super) enum Begun {
+    /// The place, if it needs one, is there already.
+    No(Option<Place>),
+    /// Waits for a place since it was spawned.
     Waits(Wait),
     /// The place, where there is a limit.
     Yes(#[expect(dead_code, reason = "it is given back by its drop")] Option<Place>),
@@ -95,8 +95,8 @@ impl Seat {
         } else {
             "panicked"
         };
-        let reason = Cow::Owned(format!("{child} of the same group {how}"));
-        let why = Cancellation::new(reason, Some(child), child.spawned_at);
+        let reason = format!("{child} of the same group {how}");
+        let why = Cancellation::new(reason.into(), Some(child), child.spawned_at);
         group.fail(Box::new(Failure::of_child(child, kind)), why);
     }
 
@@ -117,15 +117,13 @@ impl Seat {
             self.group().refuse(&this_task());
             return false;
         }
-        if let Begun::No = self.begun {
-            if !self.group().is_limited() {
-                self.begun = Begun::Yes(None);
+        let wait = match &mut self.begun {
+            Begun::No(place) => {
+                self.begun = Begun::Yes(place.take());
                 return true;
             }
-            self.begun = Begun::Waits(Wait::new(self.group().clone()));
-        }
-        let Begun::Waits(wait) = &mut self.begun else {
-            return true;
+            Begun::Waits(wait) => wait,
+            Begun::Yes(_) => return true,
         };
         match Pin::new(wait).poll(context) {
             Poll::Ready(Some(place)) => {
@@ -202,16 +200,8 @@ fn drop_quietly<T>(value: T) {
     crate::job::quietly(|| drop(value));
 }
 
-impl<F, E: Send + 'static> Member<F, E> {
-    /// It is polled whatever becomes of the group, and has no need of a place: what it stands for has begun already.
-    pub(super) fn that_has_begun(mut self) -> Member<F, E> {
-        self.seat.begun = Begun::Yes(None);
-        self
-    }
-}
-
 /// A child for the group, which has let it in.
-pub(super) fn member<F, E>(group: Arc<Shared>, future: F, place: Option<Place>) -> Member<F, E>
+pub(super) fn member<F, E>(group: Arc<Shared>, future: F, begun: Begun) -> Member<F, E>
 where
     E: Send + 'static,
 {
@@ -220,10 +210,7 @@ where
         seat: Seat {
             group: Some(group),
             key: None,
-            begun: match place {
-                Some(place) => Begun::Yes(Some(place)),
-                None => Begun::No,
-            },
+            begun,
         },
         error: std::marker::PhantomData,
     }
@@ -267,7 +254,7 @@ impl<T> Child<T> {
 
     /// Asks the child to stop, as [`JoinHandle::cancel`]. That is no failure: the group goes on.
     #[track_caller]
-    pub fn cancel(&self, reason: impl Into<Cow<'static, str>>) -> bool {
+    pub fn cancel(&self, reason: impl Into<Reason>) -> bool {
         match &self.0 {
             Handle::Task(join) => join.cancel(reason),
             Handle::Refused { .. } => false,

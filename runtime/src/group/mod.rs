@@ -1,5 +1,6 @@
 //! Children that do not outlive the block that they belong to: [`TaskGroup`].
 
+mod builder;
 mod child;
 mod count;
 mod lend;
@@ -10,24 +11,24 @@ mod shared;
 mod start;
 
 use crate::time::Instant;
-use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
-use self::room::{Place, Wait};
+use self::child::Begun;
+use self::room::Wait;
 use self::shared::{By, Shared};
-use crate::cancel::CancelScope;
-use crate::cancellation::Cancellation;
+use crate::cancel::with_grace;
+use crate::cancellation::{Cancellation, Reason};
 use crate::context::{self, NO_RUNTIME};
 use crate::origin::Origin;
 use crate::task::current;
 use std::sync::Arc;
 
+pub use builder::GroupBuilder;
 pub use child::Child;
 pub use lend::{Scope, ScopedJoinHandle, scope};
 pub use outcome::{Failure, GroupError};
@@ -39,7 +40,7 @@ pub use start::{Ready, StartError, Starting};
 /// [`scope`](Self::scope) opens a group, and returns when its block and all children are done: each child's future is
 /// dropped by then. The first one that fails, with an error or a panic, stops the others and the block (they are cancelled,
 /// with that as the reason); the answer is then a [`GroupError`] with everything that failed. Children that ask for time
-/// to tidy up ([`with_grace`](crate::with_grace)) get it.
+/// to tidy up ([`with_grace`](crate::with_grace)), or whose group does ([`GroupBuilder::grace`]), get it.
 ///
 /// # How a child cannot outlive its group
 /// When the task is cancelled, or a [`CancelScope`] around the group stops, the group stops its children, waits for
@@ -88,94 +89,6 @@ pub struct TaskGroup<E> {
     error: PhantomData<fn(E)>,
 }
 
-/// Options of a [`TaskGroup`] that is still to be opened: [`TaskGroup::builder`].
-///
-/// # Examples
-/// ```
-/// use std::time::Duration;
-/// use filch::task::TaskGroup;
-///
-/// # filch::block_on(async {
-/// let group = TaskGroup::<()>::builder().limit(4).timeout(Duration::from_secs(60));
-/// let done = group.scope(async |group| {
-///     for n in 0..100 {
-///         // Waits while 4 are at work.
-///         group.wait_spawn(async move { Ok(n) }).await;
-///     }
-///     Ok("all")
-/// });
-/// assert_eq!(done.await.unwrap(), "all");
-/// # });
-/// ```
-#[must_use = "nothing is opened before `scope`"]
-pub struct GroupBuilder<E> {
-    limit: Option<usize>,
-    deadline: Option<Instant>,
-    error: PhantomData<fn(E)>,
-}
-
-impl<E: Send + 'static> GroupBuilder<E> {
-    /// Lets only so many children run at once: the others wait until one is done, in the order in which their tasks begin.
-    ///
-    /// # Panics
-    /// If it is 0.
-    #[track_caller]
-    pub fn limit(self, children: usize) -> GroupBuilder<E> {
-        assert!(children > 0, "a group that lets no child run never ends");
-        GroupBuilder {
-            limit: Some(children),
-            ..self
-        }
-    }
-
-    /// Stops the block and the children at `deadline`.
-    pub fn deadline(self, deadline: Instant) -> GroupBuilder<E> {
-        GroupBuilder {
-            deadline: Some(deadline),
-            ..self
-        }
-    }
-
-    /// Stops the block and the children in `limit` from now. A time too far to be told has no end.
-    pub fn timeout(self, limit: Duration) -> GroupBuilder<E> {
-        GroupBuilder {
-            deadline: Instant::now().checked_add(limit),
-            ..self
-        }
-    }
-
-    /// Opens the group: as [`TaskGroup::scope`].
-    ///
-    /// # Errors
-    /// As there.
-    ///
-    /// # Cancel safety
-    /// As there.
-    #[track_caller]
-    pub fn scope<F, B, T>(self, block: F) -> GroupScope<F, B, T, E>
-    where
-        F: FnOnce(TaskGroup<E>) -> B,
-        B: Future<Output = Result<T, E>>,
-    {
-        let scope = CancelScope::new();
-        scope.set_deadline(self.deadline);
-        let group = TaskGroup {
-            shared: Arc::new(Shared::new(self.limit, scope)),
-            error: PhantomData,
-        };
-        scope::scope(group, block, Location::caller())
-    }
-}
-
-impl<E> fmt::Debug for GroupBuilder<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("GroupBuilder")
-            .field("limit", &self.limit)
-            .field("deadline", &self.deadline)
-            .finish()
-    }
-}
-
 impl<E: Send + 'static> TaskGroup<E> {
     /// Opens a group, awaits `block` with a handle to it, and then the end of all children.
     ///
@@ -212,14 +125,11 @@ impl<E: Send + 'static> TaskGroup<E> {
 
     /// Options for a group.
     pub fn builder() -> GroupBuilder<E> {
-        GroupBuilder {
-            limit: None,
-            deadline: None,
-            error: PhantomData,
-        }
+        GroupBuilder::new()
     }
 
-    /// Spawns a child; it starts at once, or, where there is a limit, when it is its turn.
+    /// Spawns a child; it starts at once, or, where there is a [`limit`](GroupBuilder::limit), when it is its turn, in the
+    /// order of these calls. For a service beside them, which runs as long as the group, there is [`start`](Self::start).
     ///
     /// A group that stops or has ended takes no child: the future is dropped, and the handle says why.
     ///
@@ -235,7 +145,7 @@ impl<E: Send + 'static> TaskGroup<E> {
         F: Future<Output = Result<T, E>> + Send + 'static,
         T: Send + 'static,
     {
-        self.spawn_from(future, None, Origin::at(Location::caller()))
+        self.spawn_from(future, self.turn(), Origin::at(Location::caller()))
     }
 
     /// As [`spawn`](Self::spawn), with a name that errors say.
@@ -249,7 +159,7 @@ impl<E: Send + 'static> TaskGroup<E> {
         T: Send + 'static,
     {
         let origin = Origin::at(Location::caller()).named(name);
-        self.spawn_from(future, None, origin)
+        self.spawn_from(future, self.turn(), origin)
     }
 
     /// Spawns a child as soon as it may run: in a group with a limit, whoever makes children waits with them. Elsewhere as
@@ -285,13 +195,36 @@ impl<E: Send + 'static> TaskGroup<E> {
                 true => Wait::new(group.shared.clone()).await,
                 false => None,
             };
-            group.spawn_from(future, place, Origin::at(at))
+            group.spawn_from(future, Begun::No(place), Origin::at(at))
+        }
+    }
+
+    /// A new child's place, or its turn for one.
+    #[inline]
+    fn turn(&self) -> Begun {
+        match self.shared.is_limited() {
+            true => Begun::Waits(Wait::new(self.shared.clone())),
+            false => Begun::No(None),
         }
     }
 
     #[track_caller]
     #[inline]
-    fn spawn_from<F, T>(&self, future: F, place: Option<Place>, origin: Origin) -> Child<T>
+    fn spawn_from<F, T>(&self, future: F, begun: Begun, origin: Origin) -> Child<T>
+    where
+        F: Future<Output = Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+    {
+        match self.shared.grace {
+            None => self.let_in(future, begun, origin),
+            // Inside the member, which refuses to begin in a group that stops: so that one takes no time.
+            Some(period) => self.let_in(with_grace(period, future), begun, origin),
+        }
+    }
+
+    #[track_caller]
+    #[inline]
+    fn let_in<F, T>(&self, future: F, begun: Begun, origin: Origin) -> Child<T>
     where
         F: Future<Output = Result<T, E>> + Send + 'static,
         T: Send + 'static,
@@ -299,27 +232,22 @@ impl<E: Send + 'static> TaskGroup<E> {
         if self.shared.stops() || !self.shared.count.enter() {
             return self.refuse(&origin);
         }
-        let member = child::member::<F, E>(self.shared.clone(), future, place);
+        let member = child::member::<F, E>(self.shared.clone(), future, begun);
         match context::with_current(|handle| handle.spawn_from(member, origin)) {
             Some(join) => Child::new(join),
             None => panic!("{NO_RUNTIME}"),
         }
     }
 
-    /// Spawns a child that stands for something that runs already: it is polled also if the group stops before that.
+    /// Spawns a child that stands for something that runs already: it is polled also if the group stops before that, and
+    /// has no need of a place. How long it may take to end is its own business.
+    #[track_caller]
     pub(crate) fn spawn_begun<F, T>(&self, future: F, origin: Origin) -> Child<T>
     where
         F: Future<Output = Result<T, E>> + Send + 'static,
         T: Send + 'static,
     {
-        if self.shared.stops() || !self.shared.count.enter() {
-            return self.refuse(&origin);
-        }
-        let member = child::member::<F, E>(self.shared.clone(), future, None).that_has_begun();
-        match context::with_current(|handle| handle.spawn_from(member, origin)) {
-            Some(join) => Child::new(join),
-            None => panic!("{NO_RUNTIME}"),
-        }
+        self.let_in(future, Begun::Yes(None), origin)
     }
 
     #[cold]
@@ -332,7 +260,8 @@ impl<E: Send + 'static> TaskGroup<E> {
     /// Spawns a child that says when it is ready, and waits for that: the value that it sent with [`Ready::send`].
     ///
     /// Before it is ready, its failure is the caller's, and stops nobody else; afterwards it is the group's. The
-    /// child starts at once. Dropping what is returned before the child is ready cancels the child.
+    /// child starts at once, also where there is a [`limit`](GroupBuilder::limit): it is a service, and does not count there.
+    /// Dropping what is returned before the child is ready cancels the child.
     ///
     /// # Errors
     /// [`StartError`]: the child failed, ended or was cancelled before it was ready.
@@ -372,7 +301,31 @@ impl<E: Send + 'static> TaskGroup<E> {
         start::start(self, child, origin)
     }
 
+    /// As [`start`](Self::start), with a name that errors say.
+    ///
+    /// # Errors
+    /// As there.
+    ///
+    /// # Panics
+    /// As there.
+    ///
+    /// # Cancel safety
+    /// As there.
+    #[track_caller]
+    pub fn start_named<V, F, B>(&self, name: &str, child: F) -> Starting<V, E>
+    where
+        F: FnOnce(Ready<V, E>) -> B,
+        B: Future<Output = Result<(), E>> + Send + 'static,
+        V: Send + 'static,
+    {
+        let origin = Origin::at(Location::caller()).named(name);
+        start::start(self, child, origin)
+    }
+
     /// Stops the block and all children, which are told why. False if they were told before.
+    ///
+    /// Children that have begun get the time that they, or the group's [`grace`](GroupBuilder::grace), ask for. One that has not
+    /// begun, as it waits for its turn under a limit or for a worker, gets none: it never does.
     ///
     /// If the block is done, or comes to its end without another await, its value still counts.
     ///
@@ -393,7 +346,7 @@ impl<E: Send + 'static> TaskGroup<E> {
     /// # });
     /// ```
     #[track_caller]
-    pub fn cancel(&self, reason: impl Into<Cow<'static, str>>) -> bool {
+    pub fn cancel(&self, reason: impl Into<Reason>) -> bool {
         let why = current::asks(reason.into(), Location::caller());
         self.shared.stop(why, By::Handle)
     }

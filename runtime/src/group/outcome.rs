@@ -266,4 +266,11 @@ impl<E: fmt::Debug> fmt::Debug for GroupError<E> {
     }
 }
 
-impl<E: fmt::Debug + fmt::Display> std::error::Error for GroupError<E> {}
+/// The source is the failure that came [`first`](GroupError::first), a [`Failure`], be it an error or a panic: it is what
+/// stopped the others. None if nothing failed. There the chain ends, since an `E` need not be an
+/// [`Error`](std::error::Error), so that text, boxes and the like will do; where it is one, [`Failure::error`] has its source.
+impl<E: fmt::Debug + fmt::Display + 'static> std::error::Error for GroupError<E> {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.first().map(|failure| failure as _)
+    }
+}

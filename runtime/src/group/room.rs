@@ -1,13 +1,14 @@
 //! How many children of a group run at once: places, given out in the order in which they were asked for.
 //!
-//! A place that is given back goes to the first who waits, at once: it is never free while somebody waits, so that nobody
-//! comes in between. Whoever was given one and does not come to take it passes it on when it is dropped. All that is under
-//! one lock.
+//! A child asks when it is spawned, not when its task begins: tasks begin in any order. A place that is given back goes to the
+//! first who waits, at once: it is never free while somebody waits, so that nobody comes in between. Whoever was given one and
+//! does not come to take it passes it on when it is dropped. All that is under one lock.
 //!
-//! wait  Q1 none is free: leave the waker · Q2 does the group stop?
+//! wait  Q0 none is free: queue · Q1 at each poll: leave the waker · Q2 does the group stop?
 //! stop  Q3 the group stops (`group/shared`) · Q4 wake all who wait
 //!
-//! Q1 and Q4 go through the lock: Q4 finds the waker, or Q2 comes after Q3. Models: `model`.
+//! Q1 and Q4 go through the lock: Q4 finds the waker, or Q2 comes after Q3. Who is given a place between Q0 and its first poll
+//! has left no waker, and needs none: its task is on its way to that poll. Models: `model`.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -24,9 +25,16 @@ pub(super) struct Room(Mutex<Places>);
 
 struct Places {
     free: usize,
-    /// Who waits, in order; none: it was given a place, and has not come to take it.
-    waiting: BTreeMap<u64, Option<Waker>>,
+    /// Who waits, in order.
+    waiting: BTreeMap<u64, Waiter>,
     last_key: u64,
+}
+
+enum Waiter {
+    /// The waker is there from its first poll on.
+    Waits(Option<Waker>),
+    /// It was given a place, and has not come to take it.
+    HasPlace,
 }
 
 impl Room {
@@ -41,21 +49,33 @@ impl Room {
     /// A place is free: the first who waits gets it.
     fn give_back(&self) {
         let mut places = self.0.lock();
-        let first = places.waiting.values_mut().find_map(Option::take);
+        let mut waiting = places.waiting.values_mut();
+        let first = waiting.find_map(|waiter| {
+            let Waiter::Waits(waker) = waiter else {
+                return None;
+            };
+            let waker = waker.take();
+            *waiter = Waiter::HasPlace;
+            Some(waker)
+        });
         if first.is_none() {
             places.free += 1;
         }
         drop(places);
-        if let Some(waker) = first {
+        if let Some(Some(waker)) = first {
             quietly(|| waker.wake());
         }
     }
 
     /// Q4. Wakes all who wait, to look whether there still is something to wait for.
     pub(super) fn knock(&self) {
-        let all: Vec<_> = {
+        let all: Vec<Waker> = {
             let places = self.0.lock();
-            places.waiting.values().flatten().cloned().collect()
+            let wakers = places.waiting.values().filter_map(|waiter| match waiter {
+                Waiter::Waits(waker) => waker.clone(),
+                Waiter::HasPlace => None,
+            });
+            wakers.collect()
         };
         for waker in all {
             quietly(|| waker.wake());
@@ -72,19 +92,34 @@ impl Drop for Place {
     }
 }
 
-/// Waits for a place; ready without one when the group stops.
+/// Waits for a place, in the queue from the beginning; ready without one when the group stops.
 pub(super) struct Wait {
     group: Arc<Shared>,
-    key: Option<u64>,
+    turn: Turn,
+}
+
+enum Turn {
+    /// A place was free.
+    Has,
+    Queued(u64),
+    /// The place was taken.
+    Over,
 }
 
 impl Wait {
     pub(super) fn new(group: Arc<Shared>) -> Wait {
-        Wait { group, key: None }
-    }
-
-    fn place(&self) -> Place {
-        Place(self.group.clone())
+        let mut places = group.room().0.lock();
+        let turn = if places.free > 0 {
+            places.free -= 1;
+            Turn::Has
+        } else {
+            places.last_key += 1;
+            let key = places.last_key;
+            places.waiting.insert(key, Waiter::Waits(None)); // Q0
+            Turn::Queued(key)
+        };
+        drop(places);
+        Wait { group, turn }
     }
 }
 
@@ -93,52 +128,39 @@ impl Future for Wait {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        let mut places = this.group.room().0.lock();
-        let Some(key) = this.key else {
-            if places.free > 0 {
-                places.free -= 1;
-                drop(places);
-                return Poll::Ready(Some(this.place()));
-            }
-            places.last_key += 1;
-            let key = places.last_key;
-            let waker = context.waker().clone();
-            places.waiting.insert(key, Some(waker)); // Q1
-            this.key = Some(key);
-            drop(places);
-            // After the waker, not before: who stops the group in between has looked for it already. Q2
-            return match keep("Q2") && this.group.stops() {
-                true => Poll::Ready(None),
-                false => Poll::Pending,
-            };
-        };
-        match places.waiting.get_mut(&key) {
-            Some(Some(waker)) => {
+        if let Turn::Queued(key) = this.turn {
+            let mut places = this.group.room().0.lock();
+            if let Some(Waiter::Waits(waker)) = places.waiting.get_mut(&key) {
                 let new = context.waker();
-                let old = (!waker.will_wake(new)).then(|| std::mem::replace(waker, new.clone()));
+                let knows = waker.as_ref().is_some_and(|waker| waker.will_wake(new));
+                let old = (!knows).then(|| waker.replace(new.clone())); // Q1
                 drop(places);
                 drop(old);
-                match this.group.stops() {
+                // After the waker, not before: who stops the group in between has looked for it already. Q2
+                return match keep("Q2") && this.group.stops() {
                     true => Poll::Ready(None),
                     false => Poll::Pending,
-                }
+                };
             }
-            _ => {
-                places.waiting.remove(&key);
-                drop(places);
-                this.key = None;
-                Poll::Ready(Some(this.place()))
-            }
+            places.waiting.remove(&key);
         }
+        this.turn = Turn::Over;
+        Poll::Ready(Some(Place(this.group.clone())))
     }
 }
 
 impl Drop for Wait {
     fn drop(&mut self) {
-        let Some(key) = self.key else { return };
-        let entry = self.group.room().0.lock().waiting.remove(&key);
-        // It was given a place, and never came.
-        if let Some(None) = entry.filter(|_| keep("room_pass_on")) {
+        let is_owed = match self.turn {
+            Turn::Has => true,
+            Turn::Queued(key) => {
+                let waiter = self.group.room().0.lock().waiting.remove(&key);
+                // It was given a place, and never came.
+                matches!(waiter, Some(Waiter::HasPlace)) && keep("room_pass_on")
+            }
+            Turn::Over => false,
+        };
+        if is_owed {
             self.group.room().give_back();
         }
     }
@@ -158,7 +180,7 @@ mod model {
 
     impl Group {
         fn with_one_place() -> Arc<Group> {
-            let shared = Shared::new(Some(1), CancelScope::new());
+            let shared = Shared::new(Some(1), None, CancelScope::new());
             Arc::new(Group(Arc::new(shared), AtomicUsize::new(0)))
         }
 

@@ -316,7 +316,7 @@ impl Listening {
             return;
         };
         if let Some(reason) = listener.hear(context.waker()) {
-            let why = Cancellation::new(reason.to_string().into(), None, at);
+            let why = Cancellation::new(reason.clone().into(), None, at);
             group.stop(why, By::Outside);
             self.heard = Some(reason);
         }

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use pin_project_lite::pin_project;
 
 use super::TaskGroup;
-use super::child::Child;
+use super::child::{Begun, Child};
 use super::outcome::{Failure, Kind};
 use crate::cancel::cancel_reason;
 use crate::cancellation::Cancellation;
@@ -239,7 +239,8 @@ where
         future: Some(future),
         slot: slot.clone(),
     };
-    let child = group.spawn_from(early, None, origin);
+    // A service: it takes no place.
+    let child = group.spawn_from(early, Begun::No(None), origin);
     if let Some(why) = child.refusal() {
         let refused = Err(StartError::Cancelled(Some(why.clone())));
         let before = std::mem::replace(&mut *slot.0.lock(), Stage::Outcome(refused));

@@ -1,6 +1,5 @@
 //! The task that this thread polls, as its own code sees it.
 
-use std::borrow::Cow;
 use std::panic::Location;
 use std::ptr::NonNull;
 use std::task::Waker;
@@ -8,7 +7,7 @@ use std::task::Waker;
 use super::cell::Header;
 use super::handles::Task;
 use super::state::Wake;
-use crate::cancellation::Cancellation;
+use crate::cancellation::{Cancellation, Reason};
 use crate::origin::current_memory;
 use crate::promise::callbacks::Key;
 
@@ -39,7 +38,7 @@ pub(crate) fn is_joined() -> bool {
 }
 
 /// A request of the current task, if it is one, from this line.
-pub(crate) fn asks(reason: Cow<'static, str>, at: &'static Location<'static>) -> Cancellation {
+pub(crate) fn asks(reason: Reason, at: &'static Location<'static>) -> Cancellation {
     let task = task();
     Cancellation::new(reason, task.as_ref().map(Task::origin), at)
 }

@@ -1,6 +1,5 @@
 //! The handles of a task: its owner's, and one for whoever may abort it.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
@@ -12,7 +11,7 @@ use super::cell::{Cell, Header};
 use super::current;
 use super::state::{Forget, Wake};
 use super::waker;
-use crate::cancellation::Cancellation;
+use crate::cancellation::{Cancellation, Reason};
 use crate::done_list::DoneList;
 use crate::error::{Cause, JoinError};
 use crate::job::{Job, Schedule};
@@ -289,7 +288,7 @@ impl AbortHandle {
 
     /// Asks the task to stop, and says why: [`JoinHandle::cancel`](crate::JoinHandle::cancel).
     #[track_caller]
-    pub fn cancel(&self, reason: impl Into<Cow<'static, str>>) -> bool {
+    pub fn cancel(&self, reason: impl Into<Reason>) -> bool {
         self.0
             .cancel(current::asks(reason.into(), Location::caller()))
     }
