@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
-use super::waiters::{Node, Phase, WaitList, Wakes};
+use super::waiters::{Locked, Node, Phase, WaitList, Wakes};
 use crate::sync_prim::{AtomicUsize, Ordering, keep, ordering};
 
 /// Raised or not.
@@ -53,20 +53,7 @@ impl Signal {
     /// Wakes all who wait.
     pub(super) fn wake_all(&self) {
         let mut wakes = Wakes::new();
-        let mut list = self.list.lock();
-        let end = list.next_ticket();
-        // Those who come meanwhile have seen what there is to see.
-        while list.first_ticket().is_some_and(|ticket| ticket < end) {
-            if let Some(waker) = list.take_first(|()| ()) {
-                wakes.push(waker);
-            }
-            if wakes.is_full() {
-                drop(list);
-                wakes.wake_all();
-                list = self.list.lock();
-            }
-        }
-        drop(list);
+        self.list.wake_all(self.list.lock(), &mut wakes);
     }
 
     /// Waits until it is raised. One that is lowered again before the waiter looks has been raised all the same.
@@ -74,6 +61,24 @@ impl Signal {
         Wait {
             signal: self,
             node: Node::new(()),
+        }
+    }
+}
+
+impl<S> WaitList<S, ()> {
+    /// Takes out all who wait, and wakes them, batch by batch. Those who come meanwhile stay: they have seen what there is to
+    /// see.
+    pub(super) fn wake_all<'a>(&'a self, mut list: Locked<'a, S, ()>, wakes: &mut Wakes) {
+        let end = list.next_ticket();
+        while list.first_ticket().is_some_and(|ticket| ticket < end) {
+            if let Some(waker) = list.take_first(|()| ()) {
+                wakes.push(waker);
+            }
+            if wakes.is_full() {
+                drop(list);
+                wakes.wake_all();
+                list = self.lock();
+            }
         }
     }
 }

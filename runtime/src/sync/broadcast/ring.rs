@@ -112,30 +112,11 @@ impl<T> Ring<T> {
         tail.position = position + 1;
         self.position.store(position + 1, Ordering::Relaxed); // B2
         if keep("broadcast_wake") {
-            self.wake_all(tail, &mut wakes); // B3
+            self.tail.wake_all(tail, &mut wakes); // B3
         }
         drop(wakes);
         drop(overwritten);
         Ok(receivers)
-    }
-
-    fn wake_all<'a>(
-        &'a self,
-        mut tail: crate::sync::waiters::Locked<'a, Tail, ()>,
-        wakes: &mut Wakes,
-    ) {
-        let end = tail.next_ticket();
-        // Those who come meanwhile have read this message.
-        while tail.first_ticket().is_some_and(|ticket| ticket < end) {
-            if let Some(waker) = tail.take_first(|()| ()) {
-                wakes.push(waker);
-            }
-            if wakes.is_full() {
-                drop(tail);
-                wakes.wake_all();
-                tail = self.tail.lock();
-            }
-        }
     }
 
     /// The last sender is gone.
@@ -143,7 +124,7 @@ impl<T> Ring<T> {
         let mut wakes = Wakes::new();
         let mut tail = self.tail.lock();
         tail.closed = true;
-        self.wake_all(tail, &mut wakes);
+        self.tail.wake_all(tail, &mut wakes);
     }
 
     /// Counts a receiver; the answer is where it begins.

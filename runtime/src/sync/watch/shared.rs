@@ -96,19 +96,7 @@ impl<T> Shared<T> {
     /// V2.
     pub(super) fn wake_all(&self) {
         let mut wakes = Wakes::new();
-        let mut list = self.list.lock();
-        let end = list.next_ticket();
-        while list.first_ticket().is_some_and(|ticket| ticket < end) {
-            if let Some(waker) = list.take_first(|()| ()) {
-                wakes.push(waker);
-            }
-            if wakes.is_full() {
-                drop(list);
-                wakes.wake_all();
-                list = self.list.lock();
-            }
-        }
-        drop(list);
+        self.list.wake_all(self.list.lock(), &mut wakes);
     }
 
     /// Counts one more receiver.
