@@ -1,5 +1,6 @@
 //! Children that do not outlive the block that they belong to: [`TaskGroup`].
 
+mod builder;
 mod child;
 mod count;
 mod lend;
@@ -16,18 +17,18 @@ use std::marker::PhantomData;
 use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use self::child::Begun;
 use self::room::Wait;
 use self::shared::{By, Shared};
-use crate::cancel::CancelScope;
+use crate::cancel::with_grace;
 use crate::cancellation::{Cancellation, Reason};
 use crate::context::{self, NO_RUNTIME};
 use crate::origin::Origin;
 use crate::task::current;
 use std::sync::Arc;
 
+pub use builder::GroupBuilder;
 pub use child::Child;
 pub use lend::{Scope, ScopedJoinHandle, scope};
 pub use outcome::{Failure, GroupError};
@@ -39,11 +40,11 @@ pub use start::{Ready, StartError, Starting};
 /// [`scope`](Self::scope) opens a group, and returns when its block and all children are done: each child's future is
 /// dropped by then. The first one that fails, with an error or a panic, stops the others and the block (they are cancelled,
 /// with that as the reason); the answer is then a [`GroupError`] with everything that failed. Children that ask for time
-/// to tidy up ([`with_grace`](crate::with_grace)) get it.
+/// to tidy up ([`with_grace`]), or whose group does ([`GroupBuilder::grace`]), get it.
 ///
 /// # How a child cannot outlive its group
-/// When the task is cancelled, or a [`CancelScope`] around the group stops, the group stops its children, waits for
-/// them, and only then lets go. If the future of `scope` is dropped instead (by `abort`, `select!`, `timeout`, ...) it
+/// When the task is cancelled, or a [`CancelScope`](crate::CancelScope) around the group stops, the group stops its
+/// children, waits for them, and only then lets go. If the future of `scope` is dropped instead (by `abort`, `select!`, `timeout`, ...) it
 /// cannot wait, since there is no async drop: then all children are aborted at once. An idle one is dropped by
 /// the next worker that is free, one that is being polled at the end of its poll: a moment later. That moment is
 /// waited for by the group around, if there is one: groups inside a group end before it does in any case. Elsewhere
@@ -88,96 +89,6 @@ pub struct TaskGroup<E> {
     error: PhantomData<fn(E)>,
 }
 
-/// Options of a [`TaskGroup`] that is still to be opened: [`TaskGroup::builder`].
-///
-/// # Examples
-/// ```
-/// use std::time::Duration;
-/// use filch::task::TaskGroup;
-///
-/// # filch::block_on(async {
-/// let group = TaskGroup::<()>::builder().limit(4).timeout(Duration::from_secs(60));
-/// let done = group.scope(async |group| {
-///     for n in 0..100 {
-///         // Waits while 4 are at work.
-///         group.wait_spawn(async move { Ok(n) }).await;
-///     }
-///     Ok("all")
-/// });
-/// assert_eq!(done.await.unwrap(), "all");
-/// # });
-/// ```
-#[must_use = "nothing is opened before `scope`"]
-pub struct GroupBuilder<E> {
-    limit: Option<usize>,
-    deadline: Option<Instant>,
-    error: PhantomData<fn(E)>,
-}
-
-impl<E: Send + 'static> GroupBuilder<E> {
-    /// Lets only so many children run at once: the others wait until one is done, in the order in which they were spawned.
-    ///
-    /// Children of [`start`](TaskGroup::start) do not count: they are services, which would hold their places for good.
-    ///
-    /// # Panics
-    /// If it is 0.
-    #[track_caller]
-    pub fn limit(self, children: usize) -> GroupBuilder<E> {
-        assert!(children > 0, "a group that lets no child run never ends");
-        GroupBuilder {
-            limit: Some(children),
-            ..self
-        }
-    }
-
-    /// Stops the block and the children at `deadline`.
-    pub fn deadline(self, deadline: Instant) -> GroupBuilder<E> {
-        GroupBuilder {
-            deadline: Some(deadline),
-            ..self
-        }
-    }
-
-    /// Stops the block and the children in `limit` from now. A time too far to be told has no end.
-    pub fn timeout(self, limit: Duration) -> GroupBuilder<E> {
-        GroupBuilder {
-            deadline: Instant::now().checked_add(limit),
-            ..self
-        }
-    }
-
-    /// Opens the group: as [`TaskGroup::scope`].
-    ///
-    /// # Errors
-    /// As there.
-    ///
-    /// # Cancel safety
-    /// As there.
-    #[track_caller]
-    pub fn scope<F, B, T>(self, block: F) -> GroupScope<F, B, T, E>
-    where
-        F: FnOnce(TaskGroup<E>) -> B,
-        B: Future<Output = Result<T, E>>,
-    {
-        let scope = CancelScope::new();
-        scope.set_deadline(self.deadline);
-        let group = TaskGroup {
-            shared: Arc::new(Shared::new(self.limit, scope)),
-            error: PhantomData,
-        };
-        scope::scope(group, block, Location::caller())
-    }
-}
-
-impl<E> fmt::Debug for GroupBuilder<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("GroupBuilder")
-            .field("limit", &self.limit)
-            .field("deadline", &self.deadline)
-            .finish()
-    }
-}
-
 impl<E: Send + 'static> TaskGroup<E> {
     /// Opens a group, awaits `block` with a handle to it, and then the end of all children.
     ///
@@ -214,11 +125,7 @@ impl<E: Send + 'static> TaskGroup<E> {
 
     /// Options for a group.
     pub fn builder() -> GroupBuilder<E> {
-        GroupBuilder {
-            limit: None,
-            deadline: None,
-            error: PhantomData,
-        }
+        GroupBuilder::new()
     }
 
     /// Spawns a child; it starts at once, or, where there is a [`limit`](GroupBuilder::limit), when it is its turn, in the
@@ -308,6 +215,20 @@ impl<E: Send + 'static> TaskGroup<E> {
         F: Future<Output = Result<T, E>> + Send + 'static,
         T: Send + 'static,
     {
+        match self.shared.grace {
+            None => self.let_in(future, begun, origin),
+            // Inside the member, which refuses to begin in a group that stops: so that one takes no time.
+            Some(period) => self.let_in(with_grace(period, future), begun, origin),
+        }
+    }
+
+    #[track_caller]
+    #[inline]
+    fn let_in<F, T>(&self, future: F, begun: Begun, origin: Origin) -> Child<T>
+    where
+        F: Future<Output = Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+    {
         if self.shared.stops() || !self.shared.count.enter() {
             return self.refuse(&origin);
         }
@@ -319,14 +240,14 @@ impl<E: Send + 'static> TaskGroup<E> {
     }
 
     /// Spawns a child that stands for something that runs already: it is polled also if the group stops before that, and
-    /// has no need of a place.
+    /// has no need of a place. How long it may take to end is its own business.
     #[track_caller]
     pub(crate) fn spawn_begun<F, T>(&self, future: F, origin: Origin) -> Child<T>
     where
         F: Future<Output = Result<T, E>> + Send + 'static,
         T: Send + 'static,
     {
-        self.spawn_from(future, Begun::Yes(None), origin)
+        self.let_in(future, Begun::Yes(None), origin)
     }
 
     #[cold]
@@ -380,7 +301,31 @@ impl<E: Send + 'static> TaskGroup<E> {
         start::start(self, child, origin)
     }
 
+    /// As [`start`](Self::start), with a name that errors say.
+    ///
+    /// # Errors
+    /// As there.
+    ///
+    /// # Panics
+    /// As there.
+    ///
+    /// # Cancel safety
+    /// As there.
+    #[track_caller]
+    pub fn start_named<V, F, B>(&self, name: &str, child: F) -> Starting<V, E>
+    where
+        F: FnOnce(Ready<V, E>) -> B,
+        B: Future<Output = Result<(), E>> + Send + 'static,
+        V: Send + 'static,
+    {
+        let origin = Origin::at(Location::caller()).named(name);
+        start::start(self, child, origin)
+    }
+
     /// Stops the block and all children, which are told why. False if they were told before.
+    ///
+    /// Children that have begun get the time that they, or the group's [`grace`](GroupBuilder::grace), ask for. One that has not
+    /// begun, as it waits for its turn under a limit or for a worker, gets none: it never does.
     ///
     /// If the block is done, or comes to its end without another await, its value still counts.
     ///

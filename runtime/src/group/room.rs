@@ -180,7 +180,7 @@ mod model {
 
     impl Group {
         fn with_one_place() -> Arc<Group> {
-            let shared = Shared::new(Some(1), CancelScope::new());
+            let shared = Shared::new(Some(1), None, CancelScope::new());
             Arc::new(Group(Arc::new(shared), AtomicUsize::new(0)))
         }
 

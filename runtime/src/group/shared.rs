@@ -15,6 +15,7 @@ use crate::cancellation::Cancellation;
 use crate::sync_prim::{AtomicBool, Mutex, Ordering};
 use crate::task::{Task, current};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A group, whatever its errors are.
 pub(super) struct Shared {
@@ -22,6 +23,8 @@ pub(super) struct Shared {
     /// In which the body runs.
     pub(super) scope: CancelScope,
     room: Option<Room>,
+    /// The children's time to tidy up.
+    pub(super) grace: Option<Duration>,
     stops: AtomicBool,
     state: Mutex<State>,
 }
@@ -88,11 +91,16 @@ impl Drop for Inside<'_> {
 }
 
 impl Shared {
-    pub(super) fn new(places: Option<usize>, scope: CancelScope) -> Shared {
+    pub(super) fn new(
+        places: Option<usize>,
+        grace: Option<Duration>,
+        scope: CancelScope,
+    ) -> Shared {
         Shared {
             count: Count::new(),
             scope,
             room: places.map(Room::new),
+            grace,
             stops: AtomicBool::new(false),
             state: Mutex::default(),
         }
