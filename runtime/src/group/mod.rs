@@ -43,8 +43,8 @@ pub use start::{Ready, StartError, Starting};
 /// to tidy up ([`with_grace`](crate::with_grace)), or whose group does ([`GroupBuilder::grace`]), get it.
 ///
 /// # How a child cannot outlive its group
-/// When the task is cancelled, or a [`CancelScope`] around the group stops, the group stops its children, waits for
-/// them, and only then lets go. If the future of `scope` is dropped instead (by `abort`, `select!`, `timeout`, ...) it
+/// When the task is cancelled, or a [`CancelScope`](crate::CancelScope) around the group stops, the group stops its
+/// children, waits for them, and only then lets go. If the future of `scope` is dropped instead (by `abort`, `select!`, `timeout`, ...) it
 /// cannot wait, since there is no async drop: then all children are aborted at once. An idle one is dropped by
 /// the next worker that is free, one that is being polled at the end of its poll: a moment later. That moment is
 /// waited for by the group around, if there is one: groups inside a group end before it does in any case. Elsewhere
