@@ -123,6 +123,11 @@ pub mod generator {
 
 /// What `asyncio` has beside its event loop: tasks of a loop, and ways to await several of them.
 pub mod asyncio {
+    #[doc(inline)]
+    pub use filch_net::streams::{
+        IncompleteReadError, LimitOverrunError, Lines, ReadError, Server, StreamOptions,
+        StreamReader, StreamWriter, open_connection, start_server,
+    };
     pub use filch_runtime::event_loop::{
         AsCompleted, Awaitable, Barrier, BoundedSemaphore, BrokenBarrierError, Cancelled,
         CatchCancel, Condition, Context, Ended, Ensure, Event, ExceptionContext, Fifo, Gather,

@@ -13,7 +13,8 @@
 //!   and its halves (`tcp/split`, `tcp/split_owned`);
 //! - `tcp/traits`: the I/O traits of streams and halves, both families, in one place;
 //! - `tcp/listener`: [`TcpListener`];
-//! - `tcp/socket`: [`TcpSocket`], a socket to set up before it becomes one of the two.
+//! - `tcp/socket`: [`TcpSocket`], a socket to set up before it becomes one of the two;
+//! - [`streams`]: connections and servers in asyncio's shape, which `filch::asyncio` re-exports.
 //!
 //! ```
 //! use filch::io::{AsyncReadExt, AsyncWriteExt};
@@ -34,6 +35,8 @@
 mod addr;
 #[cfg(feature = "tokio-io")]
 mod read_buf;
+#[doc(hidden)]
+pub mod streams;
 pub mod tcp;
 
 pub use addr::{ToSocketAddrs, lookup_host};

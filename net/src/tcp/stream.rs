@@ -324,7 +324,7 @@ impl TcpStream {
             .poll_transfer(cx, Direction::Read, wanted, |mut io| io.read_vectored(bufs))
     }
 
-    pub(super) fn poll_write_slice(
+    pub(crate) fn poll_write_slice(
         &self,
         cx: &mut Context<'_>,
         buf: &[u8],
@@ -348,8 +348,33 @@ impl TcpStream {
             })
     }
 
+    /// Receives into the room that `into` has behind its bytes, and adds what came to them.
+    pub(crate) fn poll_receive(
+        &self,
+        cx: &mut Context<'_>,
+        into: &mut Vec<u8>,
+    ) -> Poll<io::Result<usize>> {
+        let room = into.capacity() - into.len();
+        self.source.poll_transfer(cx, Direction::Read, room, |io| {
+            let flags = rustix::net::RecvFlags::empty();
+            let (_, came) = rustix::net::recv(io, rustix::buffer::spare_capacity(into), flags)?;
+            Ok(came)
+        })
+    }
+
+    /// Sends what there is room for, without waiting.
+    pub(crate) fn try_send(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.source
+            .try_io(Interest::WRITABLE, |io| syscalls::send(io, bytes))
+    }
+
+    /// Ends both directions, unless the connection is gone already.
+    pub(crate) fn shutdown_both(&self) {
+        let _gone_already = self.source.get_ref().shutdown(Shutdown::Both);
+    }
+
     /// Ends the writing direction; that the connection is gone already is no error, nothing is left to end.
-    pub(super) fn shutdown_write(&self) -> io::Result<()> {
+    pub(crate) fn shutdown_write(&self) -> io::Result<()> {
         match self.source.get_ref().shutdown(Shutdown::Write) {
             Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
             result => result,
