@@ -6,9 +6,9 @@ mod common;
 
 use std::future::pending;
 
-use filch::asyncio::{self, Runner, TaskError, catch_cancel, create_task, current_task};
+use filch::asyncio::{self, RunError, Runner, TaskPanic, catch_cancel, create_task, current_task};
 use filch::asyncio::{get_running_loop, sleep};
-use filch::{EventLoop, Promise, PromiseError};
+use filch::{EventLoop, Promise};
 
 use asyncio_common::{Log, ms, panic_of, told};
 use common::bounded;
@@ -50,12 +50,12 @@ mod run_tests {
     #[test]
     fn asyncio_run_cancelled() {
         bounded(|| {
-            let outcome: Result<(), TaskError> = asyncio::run(async {
+            let outcome: Result<(), RunError<TaskPanic>> = asyncio::run(async {
                 current_task().unwrap().cancel("tea");
                 pending().await
             });
             let reason = "tea".into();
-            assert_eq!(outcome, Err(PromiseError::Cancelled { reason }));
+            assert_eq!(outcome, Err(RunError::Cancelled { reason }));
         });
     }
 

@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 
 use super::buffer::Buffer;
 use super::errors::again;
-use super::reader::Inbox;
+use super::inbox::Inbox;
 use super::server::Client;
 use crate::TcpStream;
 

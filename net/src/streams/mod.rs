@@ -2,11 +2,12 @@
 //!
 //! They are thin over [`TcpStream`](crate::TcpStream), and run wherever a runtime is current: in tasks of the workers, and in
 //! tasks of an [`EventLoop`](filch_runtime::EventLoop). `buffer` holds bytes, `errors` says why a read gave less, `reader`
-//! and `writer` are the two sides of a `connection`, and `server` makes connections of those who call.
+//! (with its `inbox`) and `writer` are the two sides of a `connection`, and `server` makes connections of those who call.
 
 mod buffer;
 mod connection;
 mod errors;
+mod inbox;
 mod reader;
 mod server;
 mod writer;

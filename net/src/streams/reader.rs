@@ -1,79 +1,17 @@
-//! The reading side: what has come and was not read yet, and the ways to read it.
+//! The reading side: the ways to read what has come.
 
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::MutexGuard;
 
 use super::DEFAULT_LIMIT;
-use super::buffer::Buffer;
 use super::connection::Connection;
 use super::errors::{IncompleteReadError, LimitOverrunError, ReadError, again};
-
-/// The most that one receive takes, at first and once the kernel fills that each time. Unit: bytes. Less: more system calls
-/// for those who send much; more: memory for each connection that says little.
-const CHUNK: std::ops::RangeInclusive<usize> = 4 * 1024..=256 * 1024;
-
-/// What has come for a reader.
-pub(super) struct Inbox {
-    limit: usize,
-    state: Mutex<State>,
-}
-
-struct State {
-    buffer: Buffer,
-    is_eof: bool,
-    exception: Option<Arc<io::Error>>,
-    /// Somebody is in [`StreamReader::wait_for_data`].
-    is_awaited: bool,
-    waker: Option<Waker>,
-    chunk: usize,
-}
-
-impl Inbox {
-    /// # Panics
-    /// If the limit is 0.
-    #[track_caller]
-    pub(super) fn new(limit: usize) -> Inbox {
-        assert!(limit > 0, "Limit cannot be <= 0");
-        Inbox {
-            limit,
-            state: Mutex::new(State {
-                buffer: Buffer::default(),
-                is_eof: false,
-                exception: None,
-                is_awaited: false,
-                waker: None,
-                chunk: *CHUNK.start(),
-            }),
-        }
-    }
-
-    pub(super) fn feed_eof(&self) {
-        self.change(|state| state.is_eof = true);
-    }
-
-    pub(super) fn set_exception(&self, error: Arc<io::Error>) {
-        self.change(|state| state.exception = Some(error));
-    }
-
-    pub(super) fn exception(&self) -> Option<Arc<io::Error>> {
-        self.state.lock().exception.clone()
-    }
-
-    fn change(&self, change: impl FnOnce(&mut State)) {
-        let mut state = self.state.lock();
-        change(&mut state);
-        let waker = state.waker.take();
-        drop(state);
-        if let Some(waker) = waker {
-            waker.wake();
-        }
-    }
-}
+use super::inbox::{Awaiting, Inbox, State};
 
 /// The reading side of a connection, as asyncio has it: reads by size, by line, up to a separator.
 ///
@@ -459,40 +397,6 @@ impl StreamReader {
 
 fn overrun(is_found: bool, consumed: usize) -> ReadError {
     ReadError::LimitOverrun(LimitOverrunError { is_found, consumed })
-}
-
-impl State {
-    fn check(&self) -> io::Result<()> {
-        self.exception
-            .as_ref()
-            .map_or(Ok(()), |error| Err(again(error)))
-    }
-
-    fn poll_receive(
-        &mut self,
-        from: &Connection,
-        context: &mut Context<'_>,
-    ) -> Poll<io::Result<()>> {
-        let room = self.buffer.room(self.chunk);
-        from.stream.poll_receive(context, room).map_ok(|came| {
-            self.is_eof = came == 0;
-            if came >= self.chunk {
-                self.chunk = (self.chunk * 4).min(*CHUNK.end());
-            }
-        })
-    }
-}
-
-/// The one who waits for data.
-struct Awaiting<'a> {
-    inbox: &'a Inbox,
-    had: usize,
-}
-
-impl Drop for Awaiting<'_> {
-    fn drop(&mut self) {
-        self.inbox.state.lock().is_awaited = false;
-    }
 }
 
 /// The lines of a reader: [`StreamReader::lines`].

@@ -11,6 +11,7 @@ mod build;
 mod cancel;
 mod combinators;
 mod contexts;
+mod ctrl_c;
 mod drive;
 mod executor;
 mod group;
@@ -53,7 +54,7 @@ pub use self::queue::{
     QueueShutDown, Smallest,
 };
 pub use self::report::ExceptionContext;
-pub use self::runner::{Runner, run};
+pub use self::runner::{Ran, RunError, Runner, run};
 pub use self::running::{
     all_tasks, create_task, current_task, ensure_future, get_running_loop, sleep, wait_on,
 };
@@ -270,14 +271,8 @@ impl EventLoop {
     /// another loop.
     #[track_caller]
     pub fn run_until_complete<A: Ensure>(&self, what: A) -> Ended<A> {
-        let drive = self.begin(Phase::ByThread);
-        let awaitable = what.ensure_on(self, Location::caller());
-        let inner = self.inner().clone();
-        let promise = awaitable.to_promise();
-        let callback = promise.add_done_callback(move |_| inner.strand.stop());
-        self.inner().runtime.block_on(drive);
-        promise.remove_done_callback(callback);
-        match promise.result() {
+        let (awaitable, ()) = self.drive_until(what, |_| ());
+        match awaitable.to_promise().result() {
             Ok(outcome) => {
                 awaitable.retrieved();
                 outcome
