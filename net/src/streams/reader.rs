@@ -1,5 +1,6 @@
 //! The reading side: the ways to read what has come.
 
+use std::cmp::Reverse;
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
@@ -274,7 +275,7 @@ impl StreamReader {
         self.readuntil_any(&[separator]).await
     }
 
-    /// As [`readuntil`](Self::readuntil), up to that one of the separators that ends first.
+    /// As [`readuntil`](Self::readuntil), up to that one of the separators that ends first, the shorter of two.
     ///
     /// # Errors
     /// As [`readuntil`](Self::readuntil).
@@ -317,7 +318,9 @@ impl StreamReader {
                         let at = state.buffer.find(separator, offset)?;
                         Some((at + separator.len(), at))
                     });
-                    if let Some((end, at)) = found.min_by_key(|&(end, _)| end) {
+                    // Of two that end together, the shorter.
+                    let found = found.min_by_key(|&(end, at)| (end, Reverse(at)));
+                    if let Some((end, at)) = found {
                         if at > limit {
                             return Err(overrun(true, at));
                         }
