@@ -159,8 +159,10 @@ where
                     return;
                 };
                 let task = on.create_task(async move { callback(reader, writer).await });
-                task.add_done_callback(|task| {
-                    let Ok(Err(PromiseError::Failed(panic))) = task.result() else {
+                // The loop lets go of a task that is done; its outcome is told all the same.
+                let held = task.clone();
+                task.add_done_callback(move |_| {
+                    let Ok(Err(PromiseError::Failed(panic))) = held.result() else {
                         return;
                     };
                     let message = "Unhandled exception in client_connected_cb";
