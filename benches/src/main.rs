@@ -19,6 +19,7 @@ mod tally;
 
 mod accept_close;
 mod asyncio;
+mod asyncio_echo;
 mod budget_fairness;
 mod chained_spawn;
 mod channel_relay;
@@ -39,6 +40,7 @@ mod spawn;
 mod strands;
 mod task_bytes;
 mod task_group;
+mod thread_bytes;
 mod timeout_unfired;
 mod timer_cancel_cross;
 mod timer_lateness;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::accept_close::AcceptClose;
 use crate::asyncio::{self, Doing};
+use crate::asyncio_echo::{self, Place};
 use crate::budget_fairness::BudgetFairness;
 use crate::chained_spawn::ChainedSpawn;
 use crate::channel_relay::ChannelRelay;
@@ -24,6 +25,7 @@ use crate::spawn::{SpawnLocal, SpawnRemote};
 use crate::strands;
 use crate::task_bytes::TaskBytes;
 use crate::task_group::TaskGroup;
+use crate::thread_bytes;
 use crate::timeout_unfired::TimeoutUnfired;
 use crate::timer_cancel_cross::TimerCancelCross;
 use crate::timer_lateness::TimerLateness;
@@ -376,6 +378,25 @@ pub(crate) const ROWS: &[Row] = &[
         "a task of a loop sleeps 10,000 times for no time"
     ),
     Row {
+        name: "asyncio_echo_64",
+        unit: "round trips/s",
+        better: Better::Higher,
+        floor: Some(5.0),
+        about: "64-byte echo over 64 connections on asyncio's streams; filch's on all workers",
+        peers: asyncio::PEERS,
+        enter: |peer, workers| asyncio_echo::enter(Place::Workers, peer, workers),
+        ..RUNS
+    },
+    Row {
+        name: "asyncio_echo_64_loop",
+        unit: "round trips/s",
+        better: Better::Higher,
+        about: "the same with filch's streams in tasks of one loop: one core against one core",
+        peers: asyncio::PEERS,
+        enter: |peer, workers| asyncio_echo::enter(Place::Loop, peer, workers),
+        ..RUNS
+    },
+    Row {
         name: "asyncio_task_bytes",
         unit: "bytes/task",
         floor: None,
@@ -385,6 +406,17 @@ pub(crate) const ROWS: &[Row] = &[
         full: size(3, 1_000),
         quick: size(1, 1_000),
         enter: |peer, workers| asyncio::enter(Doing::TaskBytes, peer, workers),
+        ..RUNS
+    },
+    Row {
+        name: "thread_bytes",
+        unit: "bytes",
+        about: "resident memory of an idle task, against an idle OS thread",
+        peers: thread_bytes::PEERS,
+        layout: Layout::Apart,
+        full: size(3, 1_000),
+        quick: size(1, 1_000),
+        enter: thread_bytes::enter,
         ..RUNS
     },
     Row {
