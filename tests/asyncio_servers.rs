@@ -6,7 +6,7 @@ mod asyncio_common;
 mod common;
 
 use std::future::pending;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,7 +19,7 @@ use filch::asyncio::{
 use filch::net::{TcpListener, TcpStream};
 use filch::time::timeout;
 
-use asyncio_common::{in_task, ms};
+use asyncio_common::{Log, in_task, ms, told};
 use common::{Random, a_while, bounded, many, multi, single};
 
 /// In tasks of loops, and in tasks of the workers and of the calling thread.
@@ -324,6 +324,78 @@ fn a_closed_loop_closes_its_server() {
             in_time(server.wait_closed()).await;
         });
     });
+}
+
+/// test_streams.py
+#[test]
+fn unhandled_exceptions() {
+    in_task(|| async {
+        let complaints = told(&EventLoop::current().unwrap());
+        let serve = |_, writer: StreamWriter| async move {
+            writer.write(b"before\n");
+            panic!("spam");
+        };
+        let server = start_server(serve, "127.0.0.1:0").await.unwrap();
+        let (reader, _writer) = open_connection(server.local_addrs()[0]).await.unwrap();
+        // The connection ends.
+        assert_eq!(in_time(reader.read_to_end()).await.unwrap(), b"before\n");
+        filch::asyncio::sleep(ms(1)).await;
+        let all = complaints.take();
+        assert_eq!(all.len(), 1, "{all:?}");
+        assert_eq!(
+            all[0].message(),
+            "Unhandled exception in client_connected_cb"
+        );
+        assert!(all[0].exception().unwrap().contains("spam"));
+    });
+}
+
+/// test_streams.py
+#[test]
+fn unhandled_cancel() {
+    in_task(|| async {
+        let complaints = told(&EventLoop::current().unwrap());
+        let serve = |_, _| async {
+            filch::asyncio::current_task().unwrap().cancel("enough");
+            std::future::pending().await
+        };
+        let server = start_server(serve, "127.0.0.1:0").await.unwrap();
+        let (reader, _writer) = open_connection(server.local_addrs()[0]).await.unwrap();
+        assert_eq!(in_time(reader.read_to_end()).await.unwrap(), b"");
+        filch::asyncio::sleep(ms(1)).await;
+        assert_eq!(complaints.len(), 0);
+    });
+}
+
+/// A panic of a task of the workers ends its connection, and no other.
+#[test]
+fn a_panic_hurts_no_other_client() {
+    bounded(|| {
+        multi(2).block_on(async {
+            let log = Log::new();
+            let said = log.clone();
+            let serve = move |reader: StreamReader, writer: StreamWriter| {
+                let said = said.clone();
+                async move {
+                    let line = reader.readline().await.unwrap();
+                    assert_ne!(line, b"panic\n", "as it was told to");
+                    said.say(line.clone());
+                    writer.write(line);
+                }
+            };
+            let server = start_server(serve, "127.0.0.1:0").await?;
+            let addr = server.local_addrs()[0];
+            let (calm, writer) = open_connection(addr).await?;
+            let (doomed, other) = open_connection(addr).await?;
+            other.write(b"panic\n");
+            assert_eq!(in_time(doomed.read_to_end()).await?, b"");
+            writer.write(b"calm\n");
+            assert_eq!(in_time(calm.read_to_end()).await?, b"calm\n");
+            assert_eq!(log.take(), [b"calm\n"]);
+            io::Result::Ok(())
+        })
+    })
+    .unwrap();
 }
 
 /// Ours: many clients at once; each gets its own bytes back, in order.

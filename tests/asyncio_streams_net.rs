@@ -6,12 +6,10 @@ mod asyncio_common;
 mod common;
 
 use std::future::poll_fn;
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 use std::pin::pin;
 use std::task::Poll;
-use std::time::Duration;
 
-use filch::EventLoop;
 use filch::asyncio::{
     ReadError, Server, StreamOptions, StreamReader, StreamWriter, open_connection, start_server,
 };
@@ -19,7 +17,7 @@ use filch::net::{TcpListener, TcpStream};
 use filch::task::yield_now;
 use filch::time::timeout;
 
-use asyncio_common::{Log, in_task, ms, panic_of, told};
+use asyncio_common::{in_task, ms, panic_of};
 use common::{a_while, bounded, multi};
 
 /// In tasks of loops, and in a task of the workers.
@@ -249,6 +247,61 @@ fn drain_waits_while_too_much_waits() {
     });
 }
 
+#[test]
+fn multiple_drain() {
+    everywhere(|| async {
+        let ((_, writer), (other, _other_writer)) = pair().await;
+        writer.write(long(8 << 20));
+        let drain = || {
+            let writer = writer.clone();
+            filch::spawn(async move { writer.drain().await })
+        };
+        let draining: Vec<_> = (0..10).map(|_| drain()).collect();
+        yield_now().await;
+        in_time(other.readexactly(8 << 20)).await.unwrap();
+        for drained in draining {
+            in_time(drained).await.unwrap().unwrap();
+        }
+    });
+}
+
+#[test]
+fn drain_raises() {
+    everywhere(|| async {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let addr = listener.local_addr().unwrap();
+        let server = std::thread::spawn(move || drop(listener.accept().unwrap()));
+        let (_reader, writer) = open_connection(addr).await.unwrap();
+        let error = in_time(async {
+            loop {
+                writer.write(b"foo\n");
+                if let Err(error) = writer.drain().await {
+                    break error;
+                }
+            }
+        });
+        let kinds = [ErrorKind::ConnectionReset, ErrorKind::BrokenPipe];
+        let error = error.await;
+        assert!(kinds.contains(&error.kind()), "{error:?}");
+        server.join().unwrap();
+    });
+}
+
+/// Ours: with room for ever, others run all the same.
+#[test]
+fn who_writes_on_and_on_lets_others_run() {
+    bounded(|| {
+        common::single().block_on(async {
+            let ((_, writer), _other) = pair().await;
+            let other = filch::spawn(async {});
+            while !other.is_finished() {
+                writer.write(b"");
+                writer.drain().await.unwrap();
+            }
+        });
+    });
+}
+
 /// With no room at all `drain` waits until everything is sent.
 #[test]
 fn drain_with_limits_of_zero_waits_for_all() {
@@ -403,74 +456,4 @@ fn writers_that_share_a_connection_keep_their_pieces() {
         }
         assert_eq!(count, 800);
     });
-}
-
-#[test]
-fn unhandled_exceptions() {
-    in_task(|| async {
-        let complaints = told(&EventLoop::current().unwrap());
-        let serve = |_, writer: StreamWriter| async move {
-            writer.write(b"before\n");
-            panic!("spam");
-        };
-        let server = start_server(serve, "127.0.0.1:0").await.unwrap();
-        let (reader, _writer) = open_connection(server.local_addrs()[0]).await.unwrap();
-        // The connection ends.
-        assert_eq!(in_time(reader.read_to_end()).await.unwrap(), b"before\n");
-        filch::asyncio::sleep(Duration::from_millis(1)).await;
-        let all = complaints.take();
-        assert_eq!(all.len(), 1, "{all:?}");
-        assert_eq!(
-            all[0].message(),
-            "Unhandled exception in client_connected_cb"
-        );
-        assert!(all[0].exception().unwrap().contains("spam"));
-    });
-}
-
-#[test]
-fn unhandled_cancel() {
-    in_task(|| async {
-        let complaints = told(&EventLoop::current().unwrap());
-        let serve = |_, _| async {
-            filch::asyncio::current_task().unwrap().cancel("enough");
-            std::future::pending().await
-        };
-        let server = start_server(serve, "127.0.0.1:0").await.unwrap();
-        let (reader, _writer) = open_connection(server.local_addrs()[0]).await.unwrap();
-        assert_eq!(in_time(reader.read_to_end()).await.unwrap(), b"");
-        filch::asyncio::sleep(Duration::from_millis(1)).await;
-        assert_eq!(complaints.len(), 0);
-    });
-}
-
-/// A panic of a task of the workers ends its connection, and no other.
-#[test]
-fn a_panic_hurts_no_other_client() {
-    bounded(|| {
-        multi(2).block_on(async {
-            let log = Log::new();
-            let said = log.clone();
-            let serve = move |reader: StreamReader, writer: StreamWriter| {
-                let said = said.clone();
-                async move {
-                    let line = reader.readline().await.unwrap();
-                    assert_ne!(line, b"panic\n", "as it was told to");
-                    said.say(line.clone());
-                    writer.write(line);
-                }
-            };
-            let server = start_server(serve, "127.0.0.1:0").await?;
-            let addr = server.local_addrs()[0];
-            let (calm, writer) = open_connection(addr).await?;
-            let (doomed, other) = open_connection(addr).await?;
-            other.write(b"panic\n");
-            assert_eq!(in_time(doomed.read_to_end()).await?, b"");
-            writer.write(b"calm\n");
-            assert_eq!(in_time(calm.read_to_end()).await?, b"calm\n");
-            assert_eq!(log.take(), [b"calm\n"]);
-            io::Result::Ok(())
-        })
-    })
-    .unwrap();
 }

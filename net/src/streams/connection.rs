@@ -10,9 +10,9 @@ use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
-use filch_runtime::Handle;
+use filch_runtime::{Handle, poll_proceed};
 use parking_lot::Mutex;
 
 use super::buffer::Buffer;
@@ -246,21 +246,24 @@ impl Connection {
         self.outbox.lock().is_closing
     }
 
-    /// Ready when there is room to write.
+    /// Ready when there is room to write. Counts as an operation, so that who writes on and on lets others run.
     pub(super) fn poll_room(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let operation = ready!(poll_proceed(context));
         let mut outbox = self.outbox.lock();
-        match &outbox.lost {
-            Some(Lost(Some(error))) => Poll::Ready(Err(again(error))),
+        let has_room = match &outbox.lost {
+            Some(Lost(Some(error))) => Err(again(error)),
             Some(Lost(None)) => {
                 let kind = io::ErrorKind::ConnectionReset;
-                Poll::Ready(Err(io::Error::new(kind, "Connection lost")))
+                Err(io::Error::new(kind, "Connection lost"))
             }
-            None if !outbox.is_paused => Poll::Ready(Ok(())),
+            None if !outbox.is_paused => Ok(()),
             None => {
                 outbox.wait(context);
-                Poll::Pending
+                return Poll::Pending;
             }
-        }
+        };
+        operation.made_progress();
+        Poll::Ready(has_room)
     }
 
     /// Ready when the connection has ended.
