@@ -143,17 +143,36 @@ pub mod asyncio {
 
 /// Reading and writing without blocking: the traits, and the door of the reactor.
 ///
-/// The traits and helpers are tokio's own, re-exported: what works with them works with filch's streams.
+/// The traits and helpers are tokio's own, re-exported: what works with them works with filch's streams. As there, the
+/// names of `std::io` that go with them are here, too.
+///
+/// ```
+/// use filch::io::{self, AsyncReadExt, AsyncWriteExt};
+///
+/// #[filch::main]
+/// async fn main() -> io::Result<()> {
+///     let (mut here, mut there) = io::duplex(16);
+///     there.write_all(b"tea").await?;
+///     let mut word = [0; 3];
+///     here.read_exact(&mut word).await?;
+///     assert_eq!(&word, b"tea");
+///     Ok(())
+/// }
+/// ```
 pub mod io {
     pub use filch_runtime::io::{Direction, Interest, Ready, Source};
+
+    #[doc(no_inline)]
+    pub use std::io::{Error, ErrorKind, Result, SeekFrom};
 
     #[cfg(feature = "tokio-io")]
     #[doc(no_inline)]
     pub use tokio::io::{
         AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncSeek, AsyncSeekExt,
         AsyncWrite, AsyncWriteExt, BufReader, BufStream, BufWriter, Chain, DuplexStream, Empty,
-        Lines, ReadBuf, ReadHalf, Repeat, Sink, Split, Take, WriteHalf, copy, copy_bidirectional,
-        copy_buf, duplex, empty, join, repeat, simplex, sink, split,
+        Join, Lines, ReadBuf, ReadHalf, Repeat, SimplexStream, Sink, Split, Take, WriteHalf, copy,
+        copy_bidirectional, copy_bidirectional_with_sizes, copy_buf, duplex, empty, join, repeat,
+        simplex, sink, split,
     };
 }
 
