@@ -89,9 +89,30 @@ pub mod task {
 
     /// The cooperative budget: a task that only uses ready operations lets others run.
     ///
-    /// Each poll of a task may complete 128 operations: reads and writes, timers, joins, promises. Then whatever it asks
-    /// for next says `Pending`, and the task goes to the back of the queue. A crate with resources of its own takes part
-    /// by [`poll_proceed`](coop::poll_proceed), or wraps its futures in [`cooperative`](coop::cooperative).
+    /// Each poll of a task may complete 128 operations: reads and writes, timers, joins, promises, and the channels and
+    /// locks of [`sync`](crate::sync). Then whatever it asks for next says `Pending`, and the task goes to the back of the
+    /// queue. A crate with resources of its own takes part by [`poll_proceed`](coop::poll_proceed).
+    ///
+    /// Channels and locks of other crates spend no budget here, those of `tokio::sync` neither: a task that finds them
+    /// always ready keeps its worker. Use [`sync`](crate::sync), which has tokio's names, or wrap their futures in
+    /// [`cooperative`](coop::cooperative).
+    ///
+    /// ```
+    /// use filch::task::coop::cooperative;
+    ///
+    /// # filch::block_on(async {
+    /// let (sender, receiver) = async_channel::unbounded();
+    /// for n in 1..=1000 {
+    ///     sender.send(n).await.unwrap();
+    /// }
+    /// sender.close();
+    /// let mut sum = 0;
+    /// while let Ok(n) = cooperative(receiver.recv()).await {
+    ///     sum += n; // after each 128 of them, others have their turn
+    /// }
+    /// assert_eq!(sum, 500_500);
+    /// # });
+    /// ```
     pub mod coop {
         pub use filch_runtime::{
             Coop, RestoreOnPending, Unconstrained, consume_budget, cooperative,
@@ -105,6 +126,7 @@ pub mod task {
     pub use filch_runtime::{LocalEnterGuard, LocalPoolHandle, LocalSet, spawn_local};
 }
 
+/// Another path to the groups of [`task`]: the types are the same, and `task` is the path that is meant.
 #[doc(inline)]
 pub use filch_runtime::group;
 
@@ -148,17 +170,36 @@ pub mod asyncio {
 
 /// Reading and writing without blocking: the traits, and the door of the reactor.
 ///
-/// The traits and helpers are tokio's own, re-exported: what works with them works with filch's streams.
+/// The traits and helpers are tokio's own, re-exported: what works with them works with filch's streams. As there, the
+/// names of `std::io` that go with them are here, too.
+///
+/// ```
+/// use filch::io::{self, AsyncReadExt, AsyncWriteExt};
+///
+/// #[filch::main]
+/// async fn main() -> io::Result<()> {
+///     let (mut here, mut there) = io::duplex(16);
+///     there.write_all(b"tea").await?;
+///     let mut word = [0; 3];
+///     here.read_exact(&mut word).await?;
+///     assert_eq!(&word, b"tea");
+///     Ok(())
+/// }
+/// ```
 pub mod io {
     pub use filch_runtime::io::{Direction, Interest, Ready, Source};
+
+    #[doc(no_inline)]
+    pub use std::io::{Error, ErrorKind, Result, SeekFrom};
 
     #[cfg(feature = "tokio-io")]
     #[doc(no_inline)]
     pub use tokio::io::{
         AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncSeek, AsyncSeekExt,
         AsyncWrite, AsyncWriteExt, BufReader, BufStream, BufWriter, Chain, DuplexStream, Empty,
-        Lines, ReadBuf, ReadHalf, Repeat, Sink, Split, Take, WriteHalf, copy, copy_bidirectional,
-        copy_buf, duplex, empty, join, repeat, simplex, sink, split,
+        Join, Lines, ReadBuf, ReadHalf, Repeat, SimplexStream, Sink, Split, Take, WriteHalf, copy,
+        copy_bidirectional, copy_bidirectional_with_sizes, copy_buf, duplex, empty, join, repeat,
+        simplex, sink, split,
     };
 }
 

@@ -25,6 +25,7 @@ const PACKAGES: [&str; 9] = [
 
 pub(crate) struct Facts {
     pub(crate) machine: String,
+    pub(crate) cpus: usize,
     /// The system's load average when the run began: how much other work the figures shared the machine with.
     pub(crate) load: Option<f64>,
     /// UTC, ISO 8601.
@@ -44,7 +45,8 @@ impl Facts {
         versions.extend(rustc.map(|said| ("rustc".into(), said.replace("rustc ", ""))));
         versions.extend(commit().map(|commit| ("commit".into(), commit)));
         Facts {
-            machine: machine(),
+            machine: machine(cpus()),
+            cpus: cpus(),
             load: load(),
             date: date(SystemTime::now()),
             versions,
@@ -65,6 +67,20 @@ impl Facts {
         )
     }
 
+    /// Whether more wanted to run when the run began than there are CPUs to run it.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.load.is_some_and(|load| load > self.cpus as f64)
+    }
+
+    /// What to say of a machine that was busy.
+    pub(crate) fn load_warning(&self) -> Option<String> {
+        let load = self.load.filter(|_| self.is_busy())?;
+        Some(format!(
+            "The machine was busy: load {load} at the start, on {} CPUs. Take no figure of this run for more than a hint.",
+            self.cpus
+        ))
+    }
+
     pub(crate) fn versions_line(&self) -> String {
         let each: Vec<_> = self
             .versions
@@ -80,7 +96,11 @@ fn locked(name: &str) -> Option<String> {
     Some(entry.1.split_once('"')?.0.to_owned())
 }
 
-fn machine() -> String {
+fn cpus() -> usize {
+    std::thread::available_parallelism().map_or(1, |n| n.get())
+}
+
+fn machine(cpus: usize) -> String {
     let read = |path| fs::read_to_string(path).unwrap_or_default();
     let after_colon = |text: &str, key: &str| {
         let line = text.lines().find(|line| line.starts_with(key))?;
@@ -88,7 +108,6 @@ fn machine() -> String {
     };
     let cpuinfo = read("/proc/cpuinfo");
     let cpu = after_colon(&cpuinfo, "model name").unwrap_or_else(|| std::env::consts::ARCH.into());
-    let cpus = std::thread::available_parallelism().map_or(1, |n| n.get());
     let mut parts = vec![cpu, format!("{cpus} CPUs")];
     let memory = after_colon(&read("/proc/meminfo"), "MemTotal")
         .and_then(|text| text.strip_suffix(" kB")?.parse::<u64>().ok());

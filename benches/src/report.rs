@@ -33,6 +33,10 @@ pub(crate) struct Line {
     trouble: Option<Trouble>,
 }
 
+/// A row whose runs spread further says little: something else took the machine's time, or the problem has two speeds.
+/// Unit: percent of the median, between the quartiles. Half of the targets are leads of no more than that.
+const WIDE: f64 = 30.0;
+
 /// Why a row has no ratio.
 enum Trouble {
     Failed(Failure),
@@ -80,12 +84,22 @@ impl Line {
         matches!((self.ratio, self.row.floor), (Some(ratio), Some(floor)) if ratio < floor)
     }
 
+    /// Whether the runs of filch, or of the rival it is compared with, spread so far that the ratio says little.
+    fn is_shaky(&self) -> bool {
+        let compared = ["filch", self.row.rival()];
+        let mut peers = compared.iter().filter_map(|&peer| self.peers.get(peer));
+        peers.any(|summary| summary.spread > WIDE)
+    }
+
     /// In a few words: the ratio, or why there is none.
     pub(crate) fn verdict(&self) -> String {
         match (&self.trouble, self.ratio) {
             (Some(Trouble::Failed(failure)), _) => format!("FAILED ({})", failure.peer),
             (Some(Trouble::LeftOut(_)), _) => "left out".to_owned(),
-            (None, Some(ratio)) => figure(ratio),
+            (None, Some(ratio)) => {
+                let mark = if self.is_shaky() { "~ " } else { "" };
+                format!("{mark}{}", figure(ratio))
+            }
             (None, None) => "no ratio".to_owned(),
         }
     }
@@ -118,6 +132,7 @@ impl Line {
         put("ratio_quartiles", json!(self.ratio_quartiles));
         put("floor", json!(row.floor));
         put("missed", self.misses_target().into());
+        put("shaky", self.is_shaky().into());
         let each = |what: fn(&Summary) -> Value| {
             let values = self.peers.iter().map(|(peer, s)| (peer.clone(), what(s)));
             Value::Object(values.collect())
@@ -145,6 +160,20 @@ impl Report {
         self.lines.iter().filter_map(Line::note)
     }
 
+    /// What makes the figures doubtful: rows that spread, and a machine that had other work. The load comes last, since it
+    /// concerns them all.
+    fn warnings(&self) -> impl Iterator<Item = String> {
+        let shaky: Vec<_> = self.lines.iter().filter(|line| line.is_shaky()).collect();
+        let shaky = shaky.iter().map(|line| line.row.name).collect::<Vec<_>>();
+        let spread = (!shaky.is_empty()).then(|| {
+            let names = shaky.join(", ");
+            format!(
+                "~ the runs spread over more than {WIDE:.0} %, so the ratio says little: {names}"
+            )
+        });
+        spread.into_iter().chain(self.facts.load_warning())
+    }
+
     fn to_json(&self) -> Value {
         let facts = &self.facts;
         let versions = facts.versions.iter();
@@ -152,6 +181,9 @@ impl Report {
         json!({
             "machine": facts.machine,
             "load": facts.load,
+            "cpus": facts.cpus,
+            "busy": facts.is_busy(),
+            "warnings": self.warnings().collect::<Vec<_>>(),
             "date": facts.date,
             "versions": Value::Object(versions.collect()),
             "workers": facts.workers,
@@ -238,6 +270,59 @@ mod tests {
     fn a_ratio_below_the_target_is_a_miss() {
         assert!(line(&[100.0], &[149.0], None).misses_target());
         assert!(!line(&[100.0], &[150.0], None).misses_target());
+    }
+
+    #[test]
+    fn a_row_whose_runs_spread_is_marked() {
+        let calm = line(&[100.0, 101.0, 102.0], &[200.0, 201.0, 202.0], None);
+        let loud = line(&[100.0, 101.0, 102.0], &[150.0, 200.0, 350.0], None);
+        assert_eq!((calm.is_shaky(), &calm.verdict()[..]), (false, "1.99"));
+        assert_eq!((loud.is_shaky(), &loud.verdict()[..]), (true, "~ 1.98"));
+        assert_eq!(loud.to_json()["shaky"], true);
+    }
+
+    /// A report of one row, on a machine with two CPUs.
+    fn report(load: f64, line: Line) -> Report {
+        let facts = Facts {
+            machine: "a machine".into(),
+            cpus: 2,
+            load: Some(load),
+            date: "2026-01-31T12:34:56Z".into(),
+            versions: Vec::new(),
+            workers: 2,
+            quick: true,
+        };
+        let lines = vec![line];
+        Report { facts, lines }
+    }
+
+    #[test]
+    fn every_form_ends_with_a_warning_if_the_machine_was_busy() {
+        let calm = || line(&[100.0], &[200.0], None);
+        let busy = report(11.23, calm());
+        let warning = busy.facts.load_warning().unwrap();
+        assert!(warning.contains("11.23"), "{warning}");
+        let last = |text: &str| text.trim_end().lines().last().map(str::to_owned);
+        assert_eq!(last(&busy.table()), Some(warning.clone()));
+        assert!(page::draw(&busy, "").contains(&escape(&warning)));
+        assert_eq!(busy.to_json()["busy"], true);
+        assert_eq!(busy.to_json()["warnings"], json!([warning]));
+
+        let idle = report(2.0, calm());
+        assert_eq!(idle.facts.load_warning(), None);
+        assert_eq!(idle.to_json()["warnings"], json!([]));
+        assert!(!page::draw(&idle, "").contains(&warning));
+    }
+
+    #[test]
+    fn every_form_names_the_rows_that_spread() {
+        let loud = line(&[100.0, 101.0, 102.0], &[150.0, 200.0, 350.0], None);
+        let report = report(0.5, loud);
+        let warning = report.warnings().next().unwrap();
+        assert!(warning.ends_with(": spawn_local"), "{warning}");
+        assert!(report.table().contains(&warning));
+        assert!(page::draw(&report, "").contains(&escape(&warning)));
+        assert_eq!(report.to_json()["warnings"], json!([warning]));
     }
 
     #[test]

@@ -25,8 +25,8 @@ const MAX_WORKERS: usize = 32768;
 /// Builds a runtime.
 ///
 /// # Source
-/// `tokio::runtime::Builder`; what is not there: [`reactor_mode`](Self::reactor_mode), [`guard_tick`](Self::guard_tick),
-/// [`stall_threshold`](Self::stall_threshold), [`on_stall`](Self::on_stall).
+/// `tokio::runtime::Builder`. Not in tokio's: [`reactor_mode`](Self::reactor_mode), [`guard_tick`](Self::guard_tick),
+/// [`stall_threshold`](Self::stall_threshold), [`on_stall`](Self::on_stall), [`on_unretrieved`](Self::on_unretrieved).
 ///
 /// # Examples
 /// ```

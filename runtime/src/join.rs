@@ -61,7 +61,7 @@ impl<T> JoinHandle<T> {
     ///
     /// Its future is dropped at its next await, as [`abort`](Self::abort) does it; the poll under way, if there is one,
     /// ends first, and sees [`task::is_cancelled`](crate::is_cancelled). A task that has asked for time to tidy up
-    /// ([`with_grace`](crate::with_grace), [`TaskBuilder::grace`](crate::TaskBuilder::grace)) or that is in a
+    /// ([`with_grace`](crate::with_grace), [`task::Builder::grace`](crate::TaskBuilder::grace)) or that is in a
     /// [`shield`](crate::CancelScope::shield) runs on until that is over. A task that has not begun never runs. The first
     /// reason stays: awaiting the handle gives a [`JoinError`] that says it, and who asked, from where.
     ///

@@ -77,6 +77,7 @@ pub use promise::{DoneCallback, Unretrieved};
 pub use reactor::ReactorMode;
 pub use runtime::Runtime;
 pub use scheduler::StallReport;
-pub use spawn::{TaskBuilder, block_on, id, spawn, spawn_blocking, try_id, yield_now};
+pub use spawn::Builder as TaskBuilder;
+pub use spawn::{block_on, id, spawn, spawn_blocking, try_id, yield_now};
 pub use task::AbortHandle;
 pub use task_local::{AccessError, LocalKey, TaskLocalFuture};

@@ -18,7 +18,7 @@ use crate::join::JoinHandle;
 use crate::local::Set;
 use crate::origin::Origin;
 use crate::runtime::Runtime;
-use crate::spawn::TaskBuilder;
+use crate::spawn::Builder;
 
 thread_local! {
     /// The set that [`spawn_local`] means on this thread.
@@ -154,7 +154,7 @@ where
     }
 }
 
-impl TaskBuilder<'_> {
+impl Builder<'_> {
     /// Spawns a local task under this name: as [`spawn_local`].
     ///
     /// # Errors

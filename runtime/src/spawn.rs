@@ -186,21 +186,21 @@ pub fn try_id() -> Option<Id> {
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
 #[must_use = "nothing is spawned before `spawn`"]
-pub struct TaskBuilder<'a> {
+pub struct Builder<'a> {
     name: Option<&'a str>,
     /// For the tasks of `local_set`, too.
     pub(crate) grace: Option<Duration>,
 }
 
-impl<'a> TaskBuilder<'a> {
+impl<'a> Builder<'a> {
     /// A task without a name so far.
     pub fn new() -> Self {
-        TaskBuilder::default()
+        Builder::default()
     }
 
     /// Names the task.
     pub fn name(self, name: &'a str) -> Self {
-        TaskBuilder {
+        Builder {
             name: Some(name),
             ..self
         }
@@ -209,7 +209,7 @@ impl<'a> TaskBuilder<'a> {
     /// Gives the task time to end by itself when it is cancelled: as if it were wrapped in [`with_grace`]. Of no use to
     /// `spawn_blocking`, whose closures nobody can stop.
     pub fn grace(self, period: Duration) -> Self {
-        TaskBuilder {
+        Builder {
             grace: Some(period),
             ..self
         }

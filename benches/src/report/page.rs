@@ -29,7 +29,7 @@ pub(super) fn draw(report: &Report, chart: &str) -> String {
     put(format!("{}</p>", escape(&report.facts.versions_line())));
     put(chart.to_owned());
     put("<p>Medians of interleaved runs; small, the distance between the quartiles in percent of the median. \
-         The ratio is filch : tokio, or the one under others where tokio takes no part: more than 1 always means that filch is better. ✗: below the project's own target.</p>\n\
+         The ratio is filch : tokio, or the one under others where tokio takes no part: more than 1 always means that filch is better. ✗: below the project's own target. ~: the runs spread.</p>\n\
          <div class=\"wide\"><table>\n<tr><th>problem<th>unit<th>better<th>filch<th>tokio<th>smol<th>others<th>ratio<th>target</tr>"
         .to_owned());
     for line in &report.lines {
@@ -38,6 +38,9 @@ pub(super) fn draw(report: &Report, chart: &str) -> String {
     put("</table></div>".to_owned());
     for note in report.notes() {
         put(format!("<pre>{}</pre>", escape(&note)));
+    }
+    for warning in report.warnings() {
+        put(format!("<p class=\"loss\">{}</p>", escape(&warning)));
     }
     html += "</html>\n";
     html

@@ -47,6 +47,9 @@ pub(super) fn draw(report: &Report) -> String {
     for note in report.notes() {
         text += &format!("! {note}\n");
     }
+    for warning in report.warnings() {
+        text += &format!("{warning}\n");
+    }
     text
 }
 

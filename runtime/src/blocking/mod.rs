@@ -183,9 +183,9 @@ impl Pool {
     fn wait(&self, state: &mut MutexGuard<'_, State>) -> bool {
         let clock = &self.settings.clock;
         let tells = clock.settle(); // A1 (clock)
-        state.idle += 1; // A2
+        state.idle += 1; // A2 (clock)
         if tells {
-            clock.notify(); // A3
+            clock.notify(); // A3 (clock)
         }
         // A keep-alive too long to be told has no end.
         let deadline = Instant::now().checked_add(self.settings.keep_alive);

@@ -37,7 +37,7 @@ impl Shields {
         self.0.fetch_add(SHIELD, Ordering::Relaxed);
     }
 
-    /// U1. True for the last one, where the frame stops.
+    /// U1 (cancel/scope). True for the last one, where the frame stops.
     #[must_use = "the frame waits for it"]
     fn end(&self) -> bool {
         // Ordering: Release -> the Acquire in `are_over`: the run that stops sees what the shielded part did.
@@ -131,7 +131,7 @@ impl Frame {
     pub(super) fn unshield(&self) {
         for frame in self.upwards() {
             if frame.shields.end() && keep("U2") {
-                frame.waiters.take().complete(drop); // U2
+                frame.waiters.take().complete(drop); // U2 (cancel/scope)
             }
         }
     }
@@ -144,7 +144,7 @@ impl Frame {
     pub(super) fn stops(&self, why: Stopped) {
         if self.stop.set(why).is_ok() {
             if keep("R3") {
-                self.shields.stop(); // R3
+                self.shields.stop(); // R3 (cancel/scope)
             }
             self.waiters.take().complete(drop);
         }

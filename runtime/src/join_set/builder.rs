@@ -7,7 +7,7 @@ use std::io;
 use super::JoinSet;
 use crate::handle::Handle;
 use crate::local_set::LocalSet;
-use crate::spawn::TaskBuilder;
+use crate::spawn::Builder as TaskBuilder;
 use crate::task::AbortHandle;
 
 /// Spawns a task of a set that has a name: [`JoinSet::build_task`].
@@ -15,14 +15,14 @@ use crate::task::AbortHandle;
 /// # Source
 /// `tokio::task::join_set::Builder` (unstable there).
 #[must_use = "nothing is spawned before `spawn`"]
-pub struct JoinSetBuilder<'a, T> {
+pub struct Builder<'a, T> {
     set: &'a mut JoinSet<T>,
     task: TaskBuilder<'a>,
 }
 
-impl<'a, T: 'static> JoinSetBuilder<'a, T> {
+impl<'a, T: 'static> Builder<'a, T> {
     pub(super) fn new(set: &'a mut JoinSet<T>) -> Self {
-        JoinSetBuilder {
+        Builder {
             set,
             task: TaskBuilder::new(),
         }
@@ -30,7 +30,7 @@ impl<'a, T: 'static> JoinSetBuilder<'a, T> {
 
     /// Names the task.
     pub fn name(self, name: &'a str) -> Self {
-        JoinSetBuilder {
+        Builder {
             task: self.task.name(name),
             ..self
         }
@@ -128,9 +128,9 @@ impl<'a, T: 'static> JoinSetBuilder<'a, T> {
     }
 }
 
-impl<T> fmt::Debug for JoinSetBuilder<'_, T> {
+impl<T> fmt::Debug for Builder<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("JoinSetBuilder")
+        f.debug_struct("Builder")
             .field("set", &self.set)
             .field("task", &self.task)
             .finish()

@@ -25,7 +25,7 @@ use crate::origin::{Id, Origin};
 use crate::spawn::spawn_from;
 use crate::task::AbortHandle;
 
-pub use self::builder::JoinSetBuilder;
+pub use self::builder::Builder as JoinSetBuilder;
 
 /// Tasks that one poll asks to tell when they are done, at most: then others get their turn. Unit: tasks, at some 50 ns.
 const ASKED_AT_ONCE: usize = 1024;

@@ -2,7 +2,8 @@
 //!
 //! In shared mode idle workers wait in the poller, and this thread is the guard: every tick while a worker is awake
 //! it turns the poller if nobody has since the last tick, and looks for polls that last. When all workers have slept
-//! for a while, with one of them in the poller, it sleeps for good:
+//! for a while, with one of them in the poller, it has no tick any more: it sleeps until the first that wakes rings its
+//! [`Bell`]:
 //!
 //! sleep  G1 raise `asleep` · G2 fence · G3 all workers still asleep, one in the poller? park, else lower it again
 //! wake   H1 count oneself as awake (scheduler/idle, W1 or E1) · H2 fence · H3 `asleep` raised? lower it, unpark
@@ -10,7 +11,7 @@
 //! G2 and H2 are ordered one way or the other: then G3 sees H1, or H3 sees G1. Model:
 //! `lease::model::guard_or_worker_sees_the_other`.
 //!
-//! In dedicated mode this thread alone waits in the poller, so it is never "asleep for good": a worker that wakes
+//! In dedicated mode this thread alone waits in the poller, so it has no use for the bell: a worker that wakes
 //! notifies it there if it waits for longer than a tick.
 
 use std::time::Duration;
@@ -25,7 +26,7 @@ use crate::sync_prim::{AtomicUsize, Ordering, store_load_fence};
 const CALM: u32 = 16;
 /// The slowest tick, in multiples of the builder's. A stall that begins in calm is noticed within it.
 const SLOWEST: u32 = 4;
-/// Ticks with every worker asleep before the guard sleeps for good.
+/// Ticks with every worker asleep before the guard sleeps until its bell rings.
 const QUIET: u32 = 8;
 
 /// Whether the guard has to be woken by the first worker that wakes.
@@ -70,9 +71,9 @@ impl Guard<'_> {
         let (mut calm, mut quiet, mut turns) = (0, 0, self.reactor.turns());
         while !self.reactor.is_ending() {
             // All workers have slept for a while: sleep until one wakes.
-            let for_good = quiet >= QUIET && self.may_sleep_for_good();
+            let until_rung = quiet >= QUIET && self.may_sleep_until_rung();
             let slower = 1 << (calm / CALM).min(SLOWEST.trailing_zeros());
-            let tick = (!for_good).then_some(self.tick.saturating_mul(slower));
+            let tick = (!until_rung).then_some(self.tick.saturating_mul(slower));
             if self.reactor.lends() {
                 match tick {
                     Some(tick) => self.parker.park_timeout(tick),
@@ -107,7 +108,7 @@ impl Guard<'_> {
     }
 
     /// G1 to G3.
-    fn may_sleep_for_good(&self) -> bool {
+    fn may_sleep_until_rung(&self) -> bool {
         self.reactor.bell.may_sleep(|| {
             let attended = !self.reactor.lends() || self.reactor.is_attended();
             self.crew.awake() == 0 && attended && !self.reactor.is_ending()

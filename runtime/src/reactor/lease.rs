@@ -145,7 +145,7 @@ mod model {
         });
     }
 
-    /// The guard sleeps for good, or sees that a worker is awake; a worker that wakes sees the guard's flag.
+    /// The guard sleeps until its bell rings, or sees that a worker is awake; a worker that wakes sees the guard's flag.
     #[test]
     fn guard_or_worker_sees_the_other() {
         use crate::reactor::guard::Bell;
@@ -162,7 +162,7 @@ mod model {
             let rung = worker.join().unwrap();
             assert!(
                 !sleeps || rung,
-                "a worker is awake, and the guard sleeps for good"
+                "a worker is awake, and nobody will ring for the guard"
             );
         });
     }

@@ -154,11 +154,11 @@ impl Task {
     pub(super) fn ask(&self, why: Option<Cancellation>) {
         let header = self.header();
         if let Some(why) = why {
-            header.side().note(why); // N1
+            header.side().note(why); // N1 (task/side)
         }
-        self.step(|header| header.state.ask()); // N2
+        self.step(|header| header.state.ask()); // N2 (task/side)
         if let Some(side) = header.side.get() {
-            side.tell(); // N3
+            side.tell(); // N3 (task/side)
         }
     }
 

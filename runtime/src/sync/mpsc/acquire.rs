@@ -152,7 +152,7 @@ fn wait<'a, T>(
     }
 }
 
-/// M5. The node is in no list any more.
+/// M5 (sync/mpsc/chan). The node is in no list any more.
 fn served<T>(
     chan: &Chan<T>,
     mut node: Pin<&mut Node<Want>>,
