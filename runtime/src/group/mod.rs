@@ -40,7 +40,7 @@ pub use start::{Ready, StartError, Starting};
 /// [`scope`](Self::scope) opens a group, and returns when its block and all children are done: each child's future is
 /// dropped by then. The first one that fails, with an error or a panic, stops the others and the block (they are cancelled,
 /// with that as the reason); the answer is then a [`GroupError`] with everything that failed. Children that ask for time
-/// to tidy up ([`with_grace`](crate::with_grace)), or whose group does ([`GroupBuilder::grace`]), get it.
+/// to tidy up ([`with_grace`]), or whose group does ([`GroupBuilder::grace`]), get it.
 ///
 /// # How a child cannot outlive its group
 /// When the task is cancelled, or a [`CancelScope`](crate::CancelScope) around the group stops, the group stops its
