@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use filch::sync::mpsc;
+use filch::task::coop::has_budget_remaining;
 
 mod common;
 use common::{bounded, many, multi, single};
@@ -33,7 +34,8 @@ fn nobody_is_overtaken() {
                         let mut is_in_line = false;
                         let poll = poll_fn(|context| {
                             let polled = sending.as_mut().poll(context);
-                            if polled.is_pending() && !is_in_line {
+                            // Without budget it is not in the line yet.
+                            if polled.is_pending() && !is_in_line && has_budget_remaining() {
                                 is_in_line = true;
                                 let now = arrived.load(Ordering::SeqCst);
                                 since[who].store(now, Ordering::SeqCst);
