@@ -8,6 +8,7 @@ const STOREYS: [&[&str]; 4] = [
     &[
         "budget",
         "cancellation",
+        "census",
         "clock",
         "driver",
         "error",

@@ -11,7 +11,7 @@ use crossbeam_utils::sync::Parker;
 use crate::blocking::{self, Pool};
 use crate::clock::Clock;
 use crate::context::{self, Driving, Serving};
-use crate::handle::{Handle, Inner, OnUnretrieved, RuntimeId, SharedChair};
+use crate::handle::{Handle, Inner, OnUnretrieved, RUNTIMES, RuntimeId, SharedChair};
 use crate::home::ThreadMark;
 use crate::promise::Unretrieved;
 use crate::reactor::guard::Guard;
@@ -360,6 +360,7 @@ impl Builder {
             id: RuntimeId::next(),
             name: self.runtime_name.clone(),
             on_unretrieved: self.on_unretrieved.clone(),
+            _counted: RUNTIMES.enter(&scheduler),
         }));
         if let Some(shared) = &handle.0.chair {
             *shared.free.lock() = chairs.pop();

@@ -11,6 +11,7 @@ use std::collections::VecDeque;
 use std::task::Waker;
 
 use crate::job::quietly;
+use crate::promise::Lead;
 use crate::sync_prim::{Mutex, keep};
 
 #[derive(Default)]
@@ -33,6 +34,11 @@ impl DoneList {
         if let Some(waker) = waker {
             quietly(|| waker.wake());
         }
+    }
+
+    /// Adds where whoever waits leads.
+    pub(crate) fn leads(&self, into: &mut Vec<Lead>) {
+        into.extend(self.0.lock().waker.as_ref().map(Lead::waker));
     }
 
     /// Fills `batch`, which is empty, with all numbers told since the last call.

@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 
 use crate::blocking::Pool;
 use crate::budget;
+use crate::census::{Census, Counted};
 use crate::clock::Clock;
 use crate::context::{self, Driving, EnterGuard, NO_RUNTIME, Serving};
 use crate::job::Job;
@@ -48,7 +49,12 @@ pub(crate) struct Inner {
     pub(crate) on_unretrieved: Option<OnUnretrieved>,
     pub(crate) id: RuntimeId,
     pub(crate) name: Option<Box<str>>,
+    /// In [`RUNTIMES`].
+    pub(crate) _counted: Counted<Scheduler>,
 }
+
+/// All runtimes, by their schedulers.
+pub(crate) static RUNTIMES: Census<Scheduler> = Census::new();
 
 /// A runtime's number: unique among all runtimes of this process, never used again.
 ///

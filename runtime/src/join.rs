@@ -11,7 +11,7 @@ use crate::cancellation::Reason;
 use crate::done_list::DoneList;
 use crate::error::JoinError;
 use crate::origin::{Id, Whose};
-use crate::task::{AbortHandle, Joiner, current};
+use crate::task::{AbortHandle, Joiner, Task, current};
 use std::sync::Arc;
 
 /// Awaits a task's outcome. Dropping it detaches the task, which runs on.
@@ -50,6 +50,11 @@ impl<T> JoinHandle<T> {
     /// Stops the task, as [`AbortHandle::abort`]. Awaiting it then tells whether it stopped or was done before.
     pub fn abort(&self) {
         self.0.task().abort();
+    }
+
+    /// The task.
+    pub(crate) fn task(&self) -> &Task {
+        self.0.task()
     }
 
     /// Whose outcome it is.

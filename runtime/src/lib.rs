@@ -5,6 +5,7 @@
 // GROUND: no shared state.
 mod budget; //       operations before a task must let others run
 mod cancellation; // why, by whom, from where
+mod census; //       what lives in this process
 mod clock; //        real, or moved by a test
 mod driver; //       how workers and reactor meet
 mod error; //        what, whose, where

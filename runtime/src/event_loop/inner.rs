@@ -16,6 +16,7 @@ use super::strand::{Remains, Strand};
 use super::task::{self, AnyTask};
 use super::task_handles::TaskRef;
 use super::watch::{Watch, Watches};
+use crate::census::{Census, Counted};
 use crate::handle::Handle as RuntimeHandle;
 use crate::job::{Job, quietly};
 use crate::promise::{Carry, Unretrieved};
@@ -27,9 +28,14 @@ const SLOW_CALLBACK: Duration = Duration::from_millis(100);
 /// What all handles of a loop share, and nothing inside it has: so the loop ends when nobody wants it.
 pub(super) struct Owner {
     pub(super) inner: Arc<Inner>,
+    /// In [`LOOPS`].
+    pub(super) _counted: Counted<Inner>,
     /// Of a loop that was made outside all runtimes. Dropped last.
     pub(super) _runtime: Option<Runtime>,
 }
+
+/// All loops.
+pub(super) static LOOPS: Census<Inner> = Census::new();
 
 pub(super) struct Inner {
     pub(super) strand: Strand<Entry>,

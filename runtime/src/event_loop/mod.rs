@@ -14,6 +14,7 @@ mod contexts;
 mod ctrl_c;
 mod drive;
 mod executor;
+mod graph;
 mod group;
 mod handles;
 mod inner;
@@ -45,6 +46,10 @@ pub use self::combinators::{
 };
 pub use self::contexts::{Context, copy_context};
 pub use self::executor::to_thread;
+pub use self::graph::{
+    CallGraph, GraphNode, NoRunningLoop, Waiter, capture_call_graph, format_call_graph,
+    print_call_graph, pstree,
+};
 pub use self::handles::{Handle, LoopClosed, TimerHandle};
 pub use self::locks::{
     Barrier, BoundedSemaphore, BrokenBarrierError, Condition, Event, Held, Lock, Semaphore,
@@ -64,7 +69,7 @@ pub use self::timeout::{Timeout, TimeoutError, timeout, timeout_at, wait_for};
 
 use self::drive::Drive;
 use self::handles::callback;
-use self::inner::{CLOSED, Entry, Inner, Owner};
+use self::inner::{CLOSED, Entry, Inner, LOOPS, Owner};
 use self::running::running;
 use self::strand::Phase;
 use crate::builder::Builder;
@@ -121,9 +126,13 @@ impl EventLoop {
     }
 
     fn on(runtime: RuntimeHandle, own: Option<Runtime>) -> EventLoop {
-        EventLoop(Arc::new_cyclic(|owner| Owner {
-            inner: Arc::new(Inner::new(runtime, owner.clone())),
-            _runtime: own,
+        EventLoop(Arc::new_cyclic(|owner| {
+            let inner = Arc::new(Inner::new(runtime, owner.clone()));
+            Owner {
+                _counted: LOOPS.enter(&inner),
+                inner,
+                _runtime: own,
+            }
         }))
     }
 

@@ -30,7 +30,7 @@ use crate::error::{Cause, JoinError};
 use crate::inherit::Worn;
 use crate::job::quietly;
 use crate::origin::{Origin, Whose};
-use crate::promise::{CallbackId, Promise, PromiseError};
+use crate::promise::{CallbackId, Follow, Lead, Promise, PromiseError};
 
 /// A task panicked: the error of whoever awaits it. Says which task, and where it was made.
 ///
@@ -100,10 +100,16 @@ pub(super) trait AnyTask: Send + Sync {
     fn retrieve(&self);
     /// Wakes the waker once it is done. True if it is.
     fn poll_done(&self, waker: &Waker, key: &mut Option<CallbackId>) -> bool;
+    /// Takes a wait of `poll_done` back.
+    fn forget(&self, callback: CallbackId);
     /// Its panic, if it has ended so.
     fn panic(&self) -> Option<TaskPanic>;
     /// Ends a task whose loop is closed.
     fn destroy(&self);
+    /// What its waker is known by.
+    fn waker_address(self: Arc<Self>) -> usize;
+    /// Adds where those lead that wait for it.
+    fn leads(&self, into: &mut Vec<Lead>);
 }
 
 pub(super) struct Core<T> {
@@ -363,9 +369,12 @@ impl<T: Outcome> AnyTask for Core<T> {
         if self.promise.is_done() {
             return true;
         }
-        let waker = waker.clone();
-        *callback = Some(self.promise.add_done_callback(move |_| waker.wake()));
+        *callback = Some(self.promise.follow(Arc::new(Woken(waker.clone()))));
         false
+    }
+
+    fn forget(&self, callback: CallbackId) {
+        self.promise.remove_done_callback(callback);
     }
 
     fn panic(&self) -> Option<TaskPanic> {
@@ -375,6 +384,27 @@ impl<T: Outcome> AnyTask for Core<T> {
     fn destroy(&self) {
         let reason = Arc::from("the event loop was closed");
         self.finish(Err(PromiseError::Cancelled { reason }));
+    }
+
+    fn waker_address(self: Arc<Self>) -> usize {
+        Waker::from(self).data().addr()
+    }
+
+    fn leads(&self, into: &mut Vec<Lead>) {
+        self.promise.leads(into);
+    }
+}
+
+/// Somebody who waits, whatever the outcome.
+struct Woken(Waker);
+
+impl Follow for Woken {
+    fn done(&self, _promise: &dyn Any) {
+        self.0.wake_by_ref();
+    }
+
+    fn leads(&self, into: &mut Vec<Lead>) {
+        into.push(Lead::waker(&self.0));
     }
 }
 

@@ -189,9 +189,9 @@ impl TaskRef {
     /// # Cancel safety
     /// Safe: dropping the future forgets the wait only.
     pub async fn wait(&self) {
-        let mut callback = None;
+        let mut wait = Wait(&*self.0, None);
         std::future::poll_fn(|context| {
-            if self.0.poll_done(context.waker(), &mut callback) {
+            if self.0.poll_done(context.waker(), &mut wait.1) {
                 Poll::Ready(())
             } else {
                 Poll::Pending
@@ -218,6 +218,17 @@ impl TaskRef {
     /// was the last, never does.
     pub fn uncancel(&self) -> usize {
         self.0.cancelling().lock().uncancel()
+    }
+}
+
+/// A wait; it is forgotten when this is dropped.
+struct Wait<'a>(&'a dyn AnyTask, Option<CallbackId>);
+
+impl Drop for Wait<'_> {
+    fn drop(&mut self) {
+        if let Some(callback) = self.1 {
+            self.0.forget(callback);
+        }
     }
 }
 

@@ -10,6 +10,7 @@
 use std::collections::BTreeMap;
 use std::task::Waker;
 
+use super::follow::{Follow, Lead};
 use crate::done_list::DoneList;
 use crate::job::{Job, quietly};
 use crate::sync_prim::Mutex;
@@ -23,6 +24,8 @@ pub(crate) enum Callback {
     Call(Job),
     /// Its number added to a list.
     Tell(Arc<DoneList>, usize),
+    /// Another thing of the library's own is to go on.
+    Follow(Arc<dyn Follow>),
 }
 
 /// Which waiter: given by the owner of the list, never twice. Rises with each registration.
@@ -79,6 +82,21 @@ impl Callbacks {
             quietly(|| drop(old));
         }
         was_there
+    }
+
+    /// Adds where each waiter leads, in order, as far as that can be told.
+    pub(crate) fn leads(&self, into: &mut Vec<Lead>) {
+        let mut add = |callback: &Callback| match callback {
+            Callback::Wake(waker) => into.push(Lead::waker(waker)),
+            Callback::Call(_) => {}
+            Callback::Tell(list, _) => list.leads(into),
+            Callback::Follow(follow) => into.push(Lead::Follow(follow.clone())),
+        };
+        match &*self.0.lock() {
+            List::Empty => {}
+            List::One(_, callback) => add(callback),
+            List::Many(all) => all.values().for_each(add),
+        }
     }
 
     /// Takes the whole list.
@@ -163,6 +181,7 @@ impl Done {
             }
             Callback::Call(job) => submit(job),
             Callback::Tell(list, number) => list.tell(number),
+            Callback::Follow(_) => unreachable!("only promises are followed"),
         });
     }
 }

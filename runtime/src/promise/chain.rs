@@ -2,9 +2,10 @@
 //!
 //! Model: `promise::model::a_chain_goes_one_way_at_each_end`.
 
+use std::any::Any;
 use std::sync::Arc;
 
-use super::Promise;
+use super::{Follow, Lead, Promise};
 
 impl<T, E> Promise<T, E>
 where
@@ -39,16 +40,31 @@ where
                 Promise(source).cancel(reason);
             }
         });
-        let destination = destination.clone();
-        source.add_done_callback(move |source| {
-            // An error that the destination has no use for stays unasked for.
-            if destination.is_done() {
-                return;
-            }
-            if let Some(outcome) = source.outcome() {
-                // It may be cancelled this moment, which is as good.
-                let _ = destination.finish(outcome.clone());
-            }
-        });
+        source.follow(Arc::new(Down(destination.clone())));
+    }
+}
+
+/// The outcome's way.
+struct Down<T, E>(Promise<T, E>);
+
+impl<T, E> Follow for Down<T, E>
+where
+    T: Clone + Send + Sync + 'static,
+    E: Clone + Send + Sync + 'static,
+{
+    fn done(&self, source: &dyn Any) {
+        // An error that the destination has no use for stays unasked for.
+        if self.0.is_done() {
+            return;
+        }
+        let source = source.downcast_ref::<Promise<T, E>>();
+        if let Some(outcome) = source.and_then(Promise::outcome) {
+            // It may be cancelled this moment, which is as good.
+            let _ = self.0.finish(outcome.clone());
+        }
+    }
+
+    fn leads(&self, into: &mut Vec<Lead>) {
+        self.0.leads(into);
     }
 }

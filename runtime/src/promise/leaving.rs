@@ -139,6 +139,11 @@ where
                     });
                     self.0.carry.carry(job);
                 }
+                Callback::Follow(follow) => {
+                    let promise = self.clone();
+                    let job = Job::once(move || promise.go_on(&*follow));
+                    self.0.carry.carry(job);
+                }
                 Callback::Tell(..) => unreachable!("only tasks are in lists"),
             }
             next = self.0.next_to_leave();
@@ -155,11 +160,19 @@ impl<T, E> Shared<T, E> {
 /// Runs the callbacks of a promise that is done; keeps it alive meanwhile. Dropped unrun, it drops them.
 struct Runner<T, E>(Option<Arc<Shared<T, E>>>);
 
-impl<T, E> Runner<T, E> {
+impl<T, E> Runner<T, E>
+where
+    T: Send + Sync + 'static,
+    E: Send + Sync + 'static,
+{
     fn run(mut self) {
         let Some(promise) = self.0.take() else { return };
-        while let Some(Callback::Call(job)) = promise.next_to_leave() {
-            job.run();
+        while let Some(next) = promise.next_to_leave() {
+            match next {
+                Callback::Call(job) => drop(job.run()),
+                Callback::Follow(follow) => Promise(promise.clone()).go_on(&*follow),
+                Callback::Wake(_) | Callback::Tell(..) => unreachable!("these leave before"),
+            }
         }
     }
 }

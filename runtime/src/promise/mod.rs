@@ -8,6 +8,7 @@
 
 pub(crate) mod callbacks;
 mod chain;
+mod follow;
 mod leaving;
 #[cfg(all(test, filch_loom))]
 mod model;
@@ -25,6 +26,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 
 use self::callbacks::{Callback, Callbacks, Key};
+pub(crate) use self::follow::{Follow, Lead};
 use self::leaving::Leaving;
 pub use self::outcome::{InvalidState, PromiseError, PromiseState};
 pub use self::repeated::DoneCallback;

@@ -119,6 +119,16 @@ impl Live {
         }
     }
 
+    /// All that live at about this moment; some may have ended.
+    pub(crate) fn all(&self) -> Vec<Task> {
+        let mut all = Vec::new();
+        for shard in &self.shards {
+            let shard = shard.lock();
+            all.extend(shard.tasks.iter().map(|(_, task)| task.clone()));
+        }
+        all
+    }
+
     /// How many live.
     pub(crate) fn len(&self) -> usize {
         self.shards

@@ -35,7 +35,7 @@ use crate::job::{Job, Release, Schedule, quietly};
 use crate::join::JoinHandle;
 use crate::origin::Origin;
 use crate::park::Knock;
-use crate::task::{self, Spawned};
+use crate::task::{self, Spawned, Task};
 use std::sync::Arc;
 
 pub(crate) use self::seat::Chair;
@@ -351,6 +351,11 @@ impl Scheduler {
         {
             self.wake(claimed);
         }
+    }
+
+    /// The tasks that are not done, at about this moment.
+    pub(crate) fn tasks(&self) -> Vec<Task> {
+        self.live.all()
     }
 
     /// How many tasks are not done.

@@ -16,6 +16,7 @@ use crate::done_list::DoneList;
 use crate::error::{Cause, JoinError};
 use crate::job::{Job, Schedule};
 use crate::origin::{Id, Origin, Whose};
+use crate::promise::Lead;
 use crate::promise::callbacks::{Callback, Key};
 use crate::sync_prim::keep;
 use std::sync::Arc;
@@ -175,6 +176,16 @@ impl Task {
 
     pub(crate) fn is_done(&self) -> bool {
         self.header().state.is_done()
+    }
+
+    /// What its waker is known by.
+    pub(crate) fn waker_address(&self) -> usize {
+        self.0.as_ptr().addr()
+    }
+
+    /// Adds where those lead that wait for its outcome.
+    pub(crate) fn leads(&self, into: &mut Vec<Lead>) {
+        self.header().joiner.leads(into);
     }
 }
 

@@ -1,5 +1,6 @@
 //! All outcomes, in the order of the arguments.
 
+use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;
@@ -12,7 +13,7 @@ use parking_lot::Mutex;
 use super::super::awaitable::{Awaitable, Ensure, Leaf, Sealed};
 use super::super::running;
 use super::super::task::Outcome;
-use crate::promise::{Promise, PromiseError};
+use crate::promise::{Follow, Lead, Promise, PromiseError};
 
 type Error<A> = PromiseError<<A as Awaitable>::Error>;
 type Collect<A, V> = fn(Vec<Each<A>>) -> Result<V, Error<A>>;
@@ -112,6 +113,7 @@ where
     new(all, false, Ok, Location::caller())
 }
 
+#[track_caller]
 fn new<I, A, V>(
     all: I,
     stops: bool,
@@ -143,11 +145,27 @@ where
     }
     for (n, child) in gather.0.children.iter().enumerate() {
         let shared = Arc::downgrade(&gather.0);
-        child
-            .to_promise()
-            .add_done_callback(move |_| done(&shared, n));
+        child.to_promise().follow(Arc::new(Part { of: shared, n }));
     }
     gather
+}
+
+/// What a child leads to.
+struct Part<A: Awaitable, V: Outcome> {
+    of: Weak<Shared<A, V>>,
+    n: usize,
+}
+
+impl<A: Awaitable, V: Outcome> Follow for Part<A, V> {
+    fn done(&self, _child: &dyn Any) {
+        done(&self.of, self.n);
+    }
+
+    fn leads(&self, into: &mut Vec<Lead>) {
+        if let Some(shared) = self.of.upgrade() {
+            shared.outer.leads(into);
+        }
+    }
 }
 
 /// The child with this number is done.

@@ -1,10 +1,14 @@
 //! One outcome, kept from being cancelled by whoever waits for it.
 
+use std::any::Any;
 use std::panic::Location;
+use std::sync::Arc;
 
 use super::super::awaitable::{Awaitable, Ensure};
 use super::super::running;
-use crate::promise::{Promise, PromiseError};
+use super::super::task::Outcome;
+use super::super::task_handles::TaskRef;
+use crate::promise::{Follow, Lead, Promise, PromiseError};
 
 /// A promise of the same outcome, that can be cancelled without cancelling `what`.
 ///
@@ -42,23 +46,40 @@ pub fn shield<A: Ensure>(
         return promise;
     }
     let outer = on.create_future();
-    let (shielded, task) = (outer.clone(), inner.as_task());
-    promise.add_done_callback(move |inner| {
-        if let Some(task) = task {
+    promise.follow(Arc::new(Shield {
+        outer: outer.clone(),
+        task: inner.as_task(),
+    }));
+    outer
+}
+
+/// What the shielded one leads to.
+struct Shield<T, E> {
+    outer: Promise<T, E>,
+    task: Option<TaskRef>,
+}
+
+impl<T: Outcome, E: Outcome> Follow for Shield<T, E> {
+    fn done(&self, inner: &dyn Any) {
+        if let Some(task) = &self.task {
             task.0.retrieve();
         }
-        let Ok(outcome) = inner.result() else {
+        let inner = inner.downcast_ref::<Promise<T, E>>();
+        let Some(Ok(outcome)) = inner.map(Promise::result) else {
             return;
         };
         // The shield may be cancelled.
         let _ = match outcome {
-            Ok(value) => shielded.set_result(value),
-            Err(PromiseError::Failed(error)) => shielded.set_error(error),
+            Ok(value) => self.outer.set_result(value),
+            Err(PromiseError::Failed(error)) => self.outer.set_error(error),
             Err(PromiseError::Cancelled { reason }) => {
-                shielded.cancel(reason);
+                self.outer.cancel(reason);
                 Ok(())
             }
         };
-    });
-    outer
+    }
+
+    fn leads(&self, into: &mut Vec<Lead>) {
+        self.outer.leads(into);
+    }
 }

@@ -1,7 +1,9 @@
 //! The first, or all, or one after the other, without cancelling any.
 
+use std::any::Any;
 use std::collections::VecDeque;
 use std::fmt;
+use std::marker::PhantomData;
 use std::panic::Location;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
@@ -13,7 +15,7 @@ use super::super::awaitable::{Awaitable, Ensure};
 use super::super::handles::TimerHandle;
 use super::super::running;
 use super::super::timeout::TimeoutError;
-use crate::promise::{CallbackId, PromiseError, PromiseState};
+use crate::promise::{CallbackId, Follow, Lead, Promise, PromiseError, PromiseState};
 
 /// When [`wait`] has waited long enough.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,18 +67,12 @@ impl<A: Awaitable> Watching<A> {
         let shared = Arc::new(Mutex::new(progress));
         let mut callbacks = Vec::with_capacity(items.len());
         for (n, item) in items.iter().enumerate() {
-            let shared = shared.clone();
-            let callback = item.to_promise().add_done_callback(move |promise| {
-                let failed = place_of_failure
-                    && promise.state() == PromiseState::Finished
-                    && matches!(promise.result(), Ok(Err(PromiseError::Failed(_))));
-                let mut progress = shared.lock();
-                progress.done.push_back(n);
-                progress.left -= 1;
-                progress.failed |= failed;
-                wake(progress.waker.take(), progress);
-            });
-            callbacks.push(callback);
+            callbacks.push(item.to_promise().follow(Arc::new(Watched::<A> {
+                n,
+                place_of_failure,
+                shared: shared.clone(),
+                of: PhantomData,
+            })));
         }
         let timer = timeout.map(|timeout| {
             let shared = shared.clone();
@@ -109,6 +105,34 @@ impl<A: Awaitable> Watching<A> {
             }
         })
         .await
+    }
+}
+
+/// What one of the items leads to.
+struct Watched<A> {
+    n: usize,
+    place_of_failure: bool,
+    shared: Arc<Mutex<Progress>>,
+    of: PhantomData<fn(A)>,
+}
+
+impl<A: Awaitable> Follow for Watched<A> {
+    fn done(&self, promise: &dyn Any) {
+        let promise = promise.downcast_ref::<Promise<A::Value, A::Error>>();
+        let has_failed = |promise: &Promise<A::Value, A::Error>| {
+            promise.state() == PromiseState::Finished
+                && matches!(promise.result(), Ok(Err(PromiseError::Failed(_))))
+        };
+        let failed = self.place_of_failure && promise.is_some_and(has_failed);
+        let mut progress = self.shared.lock();
+        progress.done.push_back(self.n);
+        progress.left -= 1;
+        progress.failed |= failed;
+        wake(progress.waker.take(), progress);
+    }
+
+    fn leads(&self, into: &mut Vec<Lead>) {
+        into.extend(self.shared.lock().waker.as_ref().map(Lead::waker));
     }
 }
 
