@@ -1,5 +1,7 @@
 //! What a runtime is made of: the builder.
 
+mod settings;
+
 use std::env::VarError;
 use std::fmt;
 use std::io;
@@ -8,7 +10,7 @@ use std::time::Duration;
 
 use crossbeam_utils::sync::Parker;
 
-use crate::blocking::{self, Pool};
+use crate::blocking::Pool;
 use crate::clock::Clock;
 use crate::context::{self, Driving, Serving};
 use crate::handle::{Handle, Inner, OnUnretrieved, RUNTIMES, RuntimeId, SharedChair};
@@ -17,7 +19,7 @@ use crate::promise::Unretrieved;
 use crate::reactor::guard::Guard;
 use crate::reactor::{Reactor, ReactorMode};
 use crate::runtime::{Runtime, watch};
-use crate::scheduler::{self, Hooks, OnStall, Scheduler, StallReport};
+use crate::scheduler::{Hooks, OnStall, Scheduler, StallReport};
 
 /// The most worker threads a runtime may have.
 const MAX_WORKERS: usize = 32768;
@@ -89,6 +91,14 @@ impl Builder {
 
     /// For a runtime without threads of its own (but for blocking ones): tasks, I/O and timers run on the thread that is
     /// in [`Runtime::block_on`], while it is there.
+    ///
+    /// # Examples
+    /// ```
+    /// let rt = filch::runtime::Builder::new_current_thread().build().unwrap();
+    /// let here = std::thread::current().id();
+    /// let there = rt.block_on(async { filch::spawn(async { std::thread::current().id() }).await });
+    /// assert_eq!(there.unwrap(), here);
+    /// ```
     pub fn new_current_thread() -> Builder {
         Builder::new(true)
     }
@@ -144,6 +154,13 @@ impl Builder {
 
     /// What all threads of this runtime are called. By default workers are `filch-w03`, blocking threads `filch-b012`,
     /// and the reactor thread is `filch-reactor`.
+    ///
+    /// # Examples
+    /// ```
+    /// let rt = filch::runtime::Builder::new_multi_thread().thread_name("crunch").build().unwrap();
+    /// let task = rt.spawn(async { std::thread::current().name().map(str::to_owned) });
+    /// assert_eq!(rt.block_on(task).unwrap().as_deref(), Some("crunch"));
+    /// ```
     pub fn thread_name(&mut self, name: impl Into<String>) -> &mut Self {
         let name = name.into();
         self.thread_name_fn(move || name.clone())
@@ -165,6 +182,17 @@ impl Builder {
     }
 
     /// Called on each worker and blocking thread when it starts.
+    ///
+    /// # Examples
+    /// ```
+    /// let (tell, told) = std::sync::mpsc::channel();
+    /// let rt = filch::runtime::Builder::new_multi_thread()
+    ///     .worker_threads(2)
+    ///     .on_thread_start(move || tell.send("a worker starts").unwrap())
+    ///     .build()
+    ///     .unwrap();
+    /// assert_eq!(told.iter().take(2).count(), 2);
+    /// ```
     pub fn on_thread_start<F>(&mut self, hook: F) -> &mut Self
     where
         F: Fn() + Send + Sync + 'static,
@@ -230,6 +258,19 @@ impl Builder {
     /// build. Printing the backtrace of a panic counts, too.
     ///
     /// A current-thread runtime has no reactor thread: there nobody looks. The future of `block_on` is not watched.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let (tell, told) = std::sync::mpsc::channel();
+    /// let rt = filch::runtime::Builder::new_multi_thread()
+    ///     .on_stall(move |report| tell.send(report.to_string()).unwrap())
+    ///     .build()
+    ///     .unwrap();
+    /// rt.block_on(rt.spawn(async { std::thread::sleep(Duration::from_millis(200)) })).unwrap();
+    /// assert!(told.recv().unwrap().contains("task"));
+    /// ```
     pub fn on_stall<F>(&mut self, hook: F) -> &mut Self
     where
         F: Fn(&StallReport) + Send + Sync + 'static,
@@ -428,44 +469,6 @@ impl Builder {
         }
         thread
     }
-
-    fn scheduler_settings(
-        &self,
-        clock: Arc<Clock>,
-        home: Option<ThreadMark>,
-    ) -> scheduler::Settings {
-        scheduler::Settings {
-            global_queue_interval: self.global_queue_interval,
-            event_interval: self.event_interval,
-            hooks: self.hooks.clone(),
-            stall_threshold: self.stall_threshold,
-            on_stall: self
-                .on_stall
-                .clone()
-                .unwrap_or_else(|| Arc::new(StallReport::tell)),
-            home,
-            clock,
-        }
-    }
-
-    fn blocking_settings(&self, clock: Arc<Clock>) -> blocking::Settings {
-        let names = Builder {
-            thread_name: self.thread_name.clone(),
-            thread_stack_size: self.thread_stack_size,
-            ..Builder::new(false)
-        };
-        let hooks = self.hooks.clone();
-        blocking::Settings {
-            max_threads: self.max_blocking_threads,
-            keep_alive: self.thread_keep_alive,
-            start_thread: Box::new(move |number, serve| {
-                let hooks = hooks.clone();
-                let name = names.name_thread(|| format!("filch-b{number:03}"));
-                names.thread(name).spawn(move || hooks.around(serve))
-            }),
-            clock,
-        }
-    }
 }
 
 fn not_a_number(text: impl fmt::Display) -> io::Error {
@@ -473,22 +476,4 @@ fn not_a_number(text: impl fmt::Display) -> io::Error {
         io::ErrorKind::InvalidInput,
         format!("FILCH_WORKER_THREADS is \"{text}\", and must be a number from 1 to {MAX_WORKERS}"),
     )
-}
-
-impl fmt::Debug for Builder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Builder")
-            .field("current_thread", &self.current_thread)
-            .field("worker_threads", &self.worker_threads)
-            .field("max_blocking_threads", &self.max_blocking_threads)
-            .field("thread_keep_alive", &self.thread_keep_alive)
-            .field("thread_stack_size", &self.thread_stack_size)
-            .field("reactor_mode", &self.reactor_mode)
-            .field("guard_tick", &self.guard_tick)
-            .field("stall_threshold", &self.stall_threshold)
-            .field("event_interval", &self.event_interval)
-            .field("global_queue_interval", &self.global_queue_interval)
-            .field("start_paused", &self.start_paused)
-            .finish_non_exhaustive()
-    }
 }

@@ -130,6 +130,14 @@ impl Handle {
     ///
     /// # Panics
     /// If there is none.
+    ///
+    /// # Examples
+    /// ```
+    /// # filch::block_on(async {
+    /// let handle = filch::runtime::Handle::current();
+    /// assert_eq!(handle.spawn(async { 7 }).await.unwrap(), 7);
+    /// # });
+    /// ```
     #[track_caller]
     pub fn current() -> Handle {
         match Handle::try_current() {
@@ -142,6 +150,14 @@ impl Handle {
     ///
     /// # Errors
     /// If there is none.
+    ///
+    /// # Examples
+    /// ```
+    /// use filch::runtime::Handle;
+    ///
+    /// assert!(Handle::try_current().is_err());
+    /// filch::block_on(async { assert!(Handle::try_current().is_ok()) });
+    /// ```
     pub fn try_current() -> Result<Handle, TryCurrentError> {
         context::with_current(Handle::clone).ok_or(TryCurrentError(()))
     }
@@ -174,12 +190,32 @@ impl Handle {
     }
 
     /// Makes this runtime current on this thread while the guard lives.
+    ///
+    /// # Examples
+    /// ```
+    /// let rt = filch::runtime::Runtime::new().unwrap();
+    /// let handle = rt.handle().clone();
+    /// std::thread::spawn(move || {
+    ///     let _entered = handle.enter();
+    ///     filch::spawn(async {});
+    /// })
+    /// .join()
+    /// .unwrap();
+    /// ```
     pub fn enter(&self) -> EnterGuard<'_> {
         context::enter(self)
     }
 
     /// Spawns a task. After the runtime has shut down its future is dropped at once, and awaiting the handle says
     /// that it was cancelled.
+    ///
+    /// # Examples
+    /// ```
+    /// let rt = filch::runtime::Runtime::new().unwrap();
+    /// let handle = rt.handle().clone();
+    /// let task = std::thread::spawn(move || handle.spawn(async { 2 + 2 })).join().unwrap();
+    /// assert_eq!(rt.block_on(task).unwrap(), 4);
+    /// ```
     #[track_caller]
     pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
     where
@@ -202,6 +238,13 @@ impl Handle {
     ///
     /// # Panics
     /// If no thread could be started for it.
+    ///
+    /// # Examples
+    /// ```
+    /// let rt = filch::runtime::Runtime::new().unwrap();
+    /// let sum = rt.handle().spawn_blocking(|| (1..=1000u64).sum::<u64>());
+    /// assert_eq!(rt.block_on(sum).unwrap(), 500_500);
+    /// ```
     #[track_caller]
     pub fn spawn_blocking<F, R>(&self, closure: F) -> JoinHandle<R>
     where
@@ -236,6 +279,14 @@ impl Handle {
     ///
     /// # Panics
     /// If the future does, or if this thread drives a runtime already: blocking it would keep that one's tasks waiting.
+    ///
+    /// # Examples
+    /// ```
+    /// let rt = filch::runtime::Runtime::new().unwrap();
+    /// let handle = rt.handle().clone();
+    /// let thread = std::thread::spawn(move || handle.block_on(async { filch::spawn(async { 7 }).await }));
+    /// assert_eq!(thread.join().unwrap().unwrap(), 7);
+    /// ```
     #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         assert!(

@@ -17,6 +17,16 @@ impl<T: AsFd> Source<T> {
     ///
     /// # Panics
     /// If there is no current runtime.
+    ///
+    /// # Examples
+    /// ```
+    /// # filch::block_on(async {
+    /// let (here, _there) = std::os::unix::net::UnixStream::pair().unwrap();
+    /// here.set_nonblocking(true).unwrap();
+    /// let here = filch::io::Source::new(here).unwrap();
+    /// assert!(here.get_ref().peer_addr().is_ok());
+    /// # });
+    /// ```
     #[track_caller]
     pub fn new(io: T) -> io::Result<Source<T>> {
         Source::register_here(io, false)

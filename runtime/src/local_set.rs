@@ -205,6 +205,19 @@ impl LocalSet {
 
     /// Makes this set the one that [`spawn_local`] means, on this thread, while the guard lives. The tasks run when the
     /// set is polled.
+    ///
+    /// # Examples
+    /// ```
+    /// # filch::block_on(async {
+    /// let local = filch::task::LocalSet::new();
+    /// let task = {
+    ///     let _entered = local.enter();
+    ///     filch::task::spawn_local(async { 6 * 7 })
+    /// };
+    /// local.await;
+    /// assert_eq!(task.await.unwrap(), 42);
+    /// # });
+    /// ```
     pub fn enter(&self) -> LocalEnterGuard {
         LocalEnterGuard::enter(&self.0)
     }
@@ -234,6 +247,19 @@ impl LocalSet {
     ///
     /// # Panics
     /// As [`Runtime::block_on`].
+    ///
+    /// # Examples
+    /// ```
+    /// use std::rc::Rc;
+    ///
+    /// let rt = filch::runtime::Runtime::new().unwrap();
+    /// let local = filch::task::LocalSet::new();
+    /// let length = local.block_on(&rt, async {
+    ///     let name = Rc::new("local");
+    ///     filch::task::spawn_local(async move { name.len() }).await.unwrap()
+    /// });
+    /// assert_eq!(length, 5);
+    /// ```
     #[track_caller]
     pub fn block_on<F: Future>(&self, rt: &Runtime, future: F) -> F::Output {
         rt.block_on(self.run_until(future))
@@ -241,6 +267,18 @@ impl LocalSet {
 
     /// Runs a future and, whenever it has to wait, the set's tasks, until the future is done. Tasks that are not done
     /// then wait until the set is polled again.
+    ///
+    /// # Cancel safety
+    /// As safe as `future`, which is dropped; the set's tasks stay as they are, until the set is polled again.
+    ///
+    /// # Examples
+    /// ```
+    /// # filch::block_on(async {
+    /// let local = filch::task::LocalSet::new();
+    /// let task = local.spawn_local(async { 6 * 7 });
+    /// assert_eq!(local.run_until(task).await.unwrap(), 42);
+    /// # });
+    /// ```
     pub async fn run_until<F: Future>(&self, future: F) -> F::Output {
         RunUntil { set: self, future }.await
     }

@@ -78,11 +78,25 @@ impl Runtime {
     }
 
     /// The handle, by which others may spawn and block.
+    ///
+    /// # Examples
+    /// ```
+    /// let rt = filch::runtime::Runtime::new().unwrap();
+    /// let task = rt.handle().spawn(async { 2 + 2 });
+    /// assert_eq!(rt.block_on(task).unwrap(), 4);
+    /// ```
     pub fn handle(&self) -> &Handle {
         &self.handle
     }
 
     /// Spawns a task: as [`Handle::spawn`].
+    ///
+    /// # Examples
+    /// ```
+    /// let rt = filch::runtime::Runtime::new().unwrap();
+    /// let task = rt.spawn(async { 2 + 2 });
+    /// assert_eq!(rt.block_on(task).unwrap(), 4);
+    /// ```
     #[track_caller]
     pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
     where
@@ -97,6 +111,13 @@ impl Runtime {
     ///
     /// # Panics
     /// As there.
+    ///
+    /// # Examples
+    /// ```
+    /// let rt = filch::runtime::Runtime::new().unwrap();
+    /// let sum = rt.spawn_blocking(|| (1..=1000u64).sum::<u64>());
+    /// assert_eq!(rt.block_on(sum).unwrap(), 500_500);
+    /// ```
     #[track_caller]
     pub fn spawn_blocking<F, R>(&self, closure: F) -> JoinHandle<R>
     where
@@ -111,18 +132,46 @@ impl Runtime {
     ///
     /// # Panics
     /// As there.
+    ///
+    /// # Examples
+    /// ```
+    /// let rt = filch::runtime::Runtime::new().unwrap();
+    /// let text = String::from("borrowed"); // the future need not be 'static
+    /// assert_eq!(rt.block_on(async { text.len() }), 8);
+    /// ```
     #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         self.handle.block_on(future)
     }
 
     /// Makes this runtime current on this thread while the guard lives.
+    ///
+    /// # Examples
+    /// ```
+    /// let rt = filch::runtime::Runtime::new().unwrap();
+    /// let _entered = rt.enter();
+    /// let task = filch::spawn(async { 2 + 2 }); // needs a current runtime
+    /// assert_eq!(rt.block_on(task).unwrap(), 4);
+    /// ```
     pub fn enter(&self) -> EnterGuard<'_> {
         self.handle.enter()
     }
 
     /// Shuts down, and waits no longer than `limit` for the polls and the blocking closures under way. What still runs
     /// then is left to itself: a worker ends after its poll, a blocking thread after its closure.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::{Duration, Instant};
+    ///
+    /// let rt = filch::runtime::Runtime::new().unwrap();
+    /// let (forget, forever) = std::sync::mpsc::channel::<()>();
+    /// rt.spawn_blocking(move || forever.recv());
+    /// let start = Instant::now();
+    /// rt.shutdown_timeout(Duration::from_millis(10)); // the closure is left to itself
+    /// assert!(start.elapsed() < Duration::from_secs(60));
+    /// drop(forget);
+    /// ```
     pub fn shutdown_timeout(mut self, limit: Duration) {
         self.close();
         // A limit too far to be told is none.
@@ -130,6 +179,14 @@ impl Runtime {
     }
 
     /// Shuts down without waiting for anything.
+    ///
+    /// # Examples
+    /// ```
+    /// let rt = filch::runtime::Runtime::new().unwrap();
+    /// let task = rt.spawn(std::future::pending::<()>());
+    /// rt.shutdown_background();
+    /// assert!(filch::block_on(task).unwrap_err().is_cancelled());
+    /// ```
     pub fn shutdown_background(mut self) {
         self.close();
         self.wait(None);

@@ -69,6 +69,16 @@ pub fn move_on_after<F: IntoFuture>(limit: Duration, block: F) -> MoveOn<F::Into
 ///
 /// # Source
 /// `trio.move_on_at`.
+///
+/// # Examples
+/// ```
+/// # filch::block_on(async {
+/// use filch::time::{Duration, Instant, move_on_at, sleep};
+///
+/// let soon = Instant::now() + Duration::from_millis(1);
+/// assert_eq!(move_on_at(soon, sleep(Duration::from_secs(60))).await, None);
+/// # });
+/// ```
 pub fn move_on_at<F: IntoFuture>(deadline: Instant, block: F) -> MoveOn<F::IntoFuture> {
     MoveOn {
         run: CancelScope::with_deadline(deadline).run(block),
@@ -121,6 +131,17 @@ pub fn fail_after<F: IntoFuture>(limit: Duration, block: F) -> FailAfter<F::Into
 ///
 /// # Source
 /// `trio.fail_at`; `asyncio.timeout_at`.
+///
+/// # Examples
+/// ```
+/// # filch::block_on(async {
+/// use filch::time::{Duration, Instant, fail_at, sleep};
+///
+/// let soon = Instant::now() + Duration::from_millis(1);
+/// let slow = fail_at(soon, sleep(Duration::from_secs(60)));
+/// assert!(slow.await.unwrap_err().is_elapsed());
+/// # });
+/// ```
 pub fn fail_at<F: IntoFuture>(deadline: Instant, block: F) -> FailAfter<F::IntoFuture> {
     FailAfter {
         run: CancelScope::with_deadline(deadline).run(block),

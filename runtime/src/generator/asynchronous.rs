@@ -59,6 +59,25 @@ impl<'a, Y, S, R, K: Kind> Generator<'a, Y, S, R, K> {
     ///
     /// # Source
     /// `gen.asend(value)`.
+    ///
+    /// # Examples
+    /// ```
+    /// # filch::block_on(async {
+    /// use filch::generator::{SendGenerator, Yielder};
+    ///
+    /// let total = SendGenerator::new_send(async |co: Yielder<u32, u32, _>| {
+    ///     let mut total = 0;
+    ///     while let Some(n) = co.yield_(total).await? {
+    ///         filch::task::yield_now().await;
+    ///         total += n;
+    ///     }
+    ///     Ok(())
+    /// });
+    /// total.anext().await.unwrap();
+    /// assert_eq!(total.asend(3).await.unwrap(), 3);
+    /// assert_eq!(total.asend(4).await.unwrap(), 7);
+    /// # });
+    /// ```
     pub fn asend(&self, value: S) -> Resuming<'_, 'a, Y, S, R, K> {
         self.resuming(Ok(Some(value)))
     }

@@ -166,6 +166,26 @@ impl<Y, S, K: Kind> Yielder<Y, S, K> {
     ///
     /// # Source
     /// `yield from`, step by step as PEP 380 spells it out.
+    ///
+    /// # Cancel safety
+    /// Dropping it drops `inner`, which ends where it stands unless it has another handle; nothing is thrown into it. What was
+    /// yielded has been handed over.
+    ///
+    /// # Examples
+    /// ```
+    /// use filch::generator::{Generator, Yielder};
+    ///
+    /// let inner = Generator::new(async |co: Yielder<u32>| {
+    ///     co.yield_(1).await?;
+    ///     Ok("from inside")
+    /// });
+    /// let outer = Generator::new(async move |co: Yielder<u32>| {
+    ///     assert_eq!(co.yield_from(inner).await?, "from inside");
+    ///     co.yield_(2).await?;
+    ///     Ok(())
+    /// });
+    /// assert_eq!(outer.map(Result::unwrap).collect::<Vec<_>>(), [1, 2]);
+    /// ```
     pub async fn yield_from<D>(&self, inner: D) -> Result<D::Return, Thrown>
     where
         D: Delegate<Y, S>,

@@ -16,13 +16,15 @@
 //! Waiting is a body that awaits something else than its own yields, which only the asynchronous verbs (`asynchronous`) let
 //! it: they go on from there. Edges: begin: created, suspended (asynchronous: waiting) -> running; pause: running ->
 //! suspended, waiting; end: running -> closed, also when the body panics. Refused: a body as a thread or a stack of its own (as heavy as what it stands for). Model:
-//! `model::one_of_two_threads_runs_the_body`.
+//! `generator::model::one_of_two_threads_runs_the_body`.
 
 mod asynchronous;
 mod channel;
 mod coroutine;
 mod delegate;
 mod iter;
+#[cfg(all(test, filch_loom))]
+mod model;
 mod thrown;
 
 use std::fmt;
@@ -159,6 +161,20 @@ impl<'a, Y, S, R> Generator<'a, Y, S, R, Local> {
     /// A generator that stays on this thread. Its body does not run before the first [`next`](Self::next).
     ///
     /// The body's errors come out of whatever resumed it; `Ok` is its return value.
+    ///
+    /// # Examples
+    /// ```
+    /// use filch::generator::{Generator, Stop, Yielder};
+    ///
+    /// let words = Generator::new(async |co: Yielder<&str>| {
+    ///     co.yield_("tea").await?;
+    ///     co.yield_("milk").await?;
+    ///     Ok(2)
+    /// });
+    /// assert_eq!(words.next().unwrap(), "tea");
+    /// assert_eq!(words.next().unwrap(), "milk");
+    /// assert!(matches!(words.next(), Err(Stop::Returned(2))));
+    /// ```
     pub fn new<F>(body: impl FnOnce(Yielder<Y, S, Local>) -> F) -> Self
     where
         F: Future<Output = Result<R, Thrown>> + 'a,
@@ -299,6 +315,20 @@ impl<'a, Y, S, R, K: Kind> Generator<'a, Y, S, R, K> {
     ///
     /// # Source
     /// `gen.close()` as of Python 3.13.
+    ///
+    /// # Examples
+    /// ```
+    /// use filch::generator::{Generator, GeneratorExit, GeneratorState, Yielder};
+    ///
+    /// let lines = Generator::new(async |co: Yielder<u32>| {
+    ///     let exit = co.yield_(1).await.unwrap_err();
+    ///     assert!(exit.is::<GeneratorExit>());
+    ///     Ok("tidy")
+    /// });
+    /// lines.next().unwrap();
+    /// assert_eq!(lines.close().unwrap(), Some("tidy"));
+    /// assert_eq!(lines.state(), GeneratorState::Closed);
+    /// ```
     pub fn close(&self) -> Result<Option<R>, Thrown> {
         match self.begin() {
             Begin::Start(body) => {
@@ -454,36 +484,5 @@ impl<Y, S, R, K: Kind> fmt::Debug for Generator<'_, Y, S, R, K> {
         f.debug_struct("Generator")
             .field("state", &self.state())
             .finish()
-    }
-}
-
-#[cfg(all(test, filch_loom))]
-mod model {
-    use super::*;
-    use crate::sync_prim::{AtomicUsize, Ordering};
-    use loom::thread;
-    use std::sync::Arc;
-
-    #[test]
-    fn one_of_two_threads_runs_the_body() {
-        loom::model(|| {
-            let inside = Arc::new(AtomicUsize::new(0));
-            let entered = inside.clone();
-            let numbers = SendGenerator::new_send(async move |co: Yielder<usize, (), _>| {
-                for n in 0..2 {
-                    assert_eq!(entered.fetch_add(1, Ordering::Relaxed), 0, "two at once");
-                    entered.fetch_sub(1, Ordering::Relaxed);
-                    co.yield_(n).await?;
-                }
-                Ok(())
-            });
-            let other = numbers.clone();
-            let theirs = thread::spawn(move || other.next().ok());
-            let ours = numbers.next().ok();
-            match (ours, theirs.join().unwrap()) {
-                (Some(0), None | Some(1)) | (None | Some(1), Some(0)) => {}
-                got => panic!("{got:?}"),
-            }
-        });
     }
 }

@@ -274,6 +274,16 @@ impl<T: 'static> JoinSet<T> {
     ///
     /// # Cancel safety
     /// As there.
+    ///
+    /// # Examples
+    /// ```
+    /// # filch::block_on(async {
+    /// let mut set = filch::task::JoinSet::new();
+    /// let task = set.spawn(async { 7 });
+    /// let (id, value) = set.join_next_with_id().await.unwrap().unwrap();
+    /// assert_eq!((id, value), (task.id(), 7));
+    /// # });
+    /// ```
     pub async fn join_next_with_id(&mut self) -> Option<Result<(Id, T), JoinError>> {
         poll_fn(|context| self.poll_join_next_with_id(context)).await
     }
@@ -335,6 +345,16 @@ impl<T: 'static> JoinSet<T> {
     ///
     /// # Cancel safety
     /// Safe: the tasks stay aborted, and those not waited for are still in the set.
+    ///
+    /// # Examples
+    /// ```
+    /// # filch::block_on(async {
+    /// let mut set = filch::task::JoinSet::new();
+    /// set.spawn(std::future::pending::<()>());
+    /// set.shutdown().await;
+    /// assert!(set.is_empty());
+    /// # });
+    /// ```
     pub async fn shutdown(&mut self) {
         self.abort_all();
         while self.join_next().await.is_some() {}
@@ -372,6 +392,16 @@ impl<T: 'static> JoinSet<T> {
     }
 
     /// Aborts all tasks. They stay in the set until they are joined.
+    ///
+    /// # Examples
+    /// ```
+    /// # filch::block_on(async {
+    /// let mut set = filch::task::JoinSet::new();
+    /// set.spawn(std::future::pending::<()>());
+    /// set.abort_all();
+    /// assert!(set.join_next().await.unwrap().unwrap_err().is_cancelled());
+    /// # });
+    /// ```
     pub fn abort_all(&mut self) {
         self.handles().for_each(JoinHandle::abort);
     }

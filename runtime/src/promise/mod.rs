@@ -148,6 +148,16 @@ where
     ///
     /// # Source
     /// `asyncio.Future.cancel(msg)`.
+    ///
+    /// # Examples
+    /// ```
+    /// # filch::block_on(async {
+    /// let promise = filch::Promise::<u32, &str>::new();
+    /// assert!(promise.cancel("nobody needs it"));
+    /// assert_eq!(promise.cancel_reason().map(|reason| &**reason), Some("nobody needs it"));
+    /// assert!(promise.await.is_err());
+    /// # });
+    /// ```
     pub fn cancel(&self, reason: impl Into<Arc<str>>) -> bool {
         let reason = reason.into();
         self.mark_retrieved();
@@ -183,6 +193,17 @@ where
     ///
     /// A callback that panics hurts no other; its panic goes to the panic hook. It is dropped without being called if the
     /// last handle of a pending promise goes, or if the runtime has shut down when the promise is done.
+    ///
+    /// # Examples
+    /// ```
+    /// # filch::block_on(async {
+    /// let promise = filch::Promise::<u32, &str>::new();
+    /// let (tell, told) = filch::sync::oneshot::channel();
+    /// promise.add_done_callback(move |promise| tell.send(promise.result()).unwrap());
+    /// promise.set_result(7).unwrap();
+    /// assert_eq!(told.await.unwrap(), Ok(Ok(7)));
+    /// # });
+    /// ```
     pub fn add_done_callback<F>(&self, callback: F) -> CallbackId
     where
         F: FnOnce(&Promise<T, E>) + Send + 'static,
@@ -216,6 +237,17 @@ where
     }
 
     /// Forgets a callback. True if it had not left yet.
+    ///
+    /// # Examples
+    /// ```
+    /// # filch::block_on(async {
+    /// let promise = filch::Promise::<u32, &str>::new();
+    /// let callback = promise.add_done_callback(|_| unreachable!("it was removed"));
+    /// assert!(promise.remove_done_callback(callback));
+    /// promise.set_result(7).unwrap();
+    /// assert!(!promise.remove_done_callback(callback));
+    /// # });
+    /// ```
     pub fn remove_done_callback(&self, callback: CallbackId) -> bool {
         let was_there = self.0.callbacks.remove(callback.0);
         if was_there {
@@ -311,6 +343,18 @@ where
     ///
     /// # Cancel safety
     /// Safe: dropping the future forgets the wait only, and does not cancel the promise.
+    ///
+    /// # Examples
+    /// ```
+    /// # filch::block_on(async {
+    /// let promise = filch::Promise::<u32, &str>::new();
+    /// let waiters = [promise.clone().wait(), promise.clone().wait()].map(filch::spawn);
+    /// promise.set_result(7).unwrap();
+    /// for waiter in waiters {
+    ///     assert_eq!(waiter.await.unwrap(), Ok(7));
+    /// }
+    /// # });
+    /// ```
     pub fn wait(self) -> PromiseFuture<T, E>
     where
         T: Clone,

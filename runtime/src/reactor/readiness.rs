@@ -16,6 +16,15 @@ use crate::sync_prim::{AtomicUsize, Ordering, keep, ordering};
 ///
 /// # Source
 /// `tokio::io::Ready`.
+///
+/// # Examples
+/// ```
+/// use filch::io::Ready;
+///
+/// let ready = Ready::READABLE | Ready::READ_CLOSED;
+/// assert!(ready.is_readable() && ready.is_read_closed() && !ready.is_writable());
+/// assert_eq!(format!("{ready:?}"), r#"{readable, read closed}"#);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub struct Ready(u16);
 
@@ -23,6 +32,15 @@ pub struct Ready(u16);
 ///
 /// # Source
 /// `tokio::io::Interest`.
+///
+/// # Examples
+/// ```
+/// use filch::io::Interest;
+///
+/// let both = Interest::READABLE | Interest::WRITABLE;
+/// assert!(both.is_readable() && both.is_writable());
+/// assert!(!Interest::READABLE.is_writable());
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Interest(u8);
 

@@ -82,6 +82,24 @@ impl<T: AsFd> Source<T> {
     }
 
     /// Takes it out of the reactor's watch.
+    ///
+    /// # Examples
+    /// ```
+    /// # filch::block_on(async {
+    /// use std::io::{Read, Write};
+    /// use std::os::unix::net::UnixStream;
+    /// use filch::io::Source;
+    ///
+    /// let (here, mut there) = UnixStream::pair().unwrap();
+    /// here.set_nonblocking(true).unwrap();
+    /// let here = Source::new(here).unwrap();
+    /// there.write_all(b"tea").unwrap();
+    /// let mut stream = here.into_inner();
+    /// let mut word = [0; 3];
+    /// stream.read_exact(&mut word).unwrap();
+    /// assert_eq!(&word, b"tea");
+    /// # });
+    /// ```
     pub fn into_inner(mut self) -> T {
         self.owning = false;
         self.deregister().expect("here until dropped")
@@ -110,6 +128,25 @@ impl<T: AsFd> Source<T> {
     ///
     /// # Errors
     /// Whatever `op` fails with, but for `WouldBlock`; and if the runtime has shut down.
+    ///
+    /// # Examples
+    /// ```
+    /// # filch::block_on(async {
+    /// use std::io::{Read, Write};
+    /// use std::os::unix::net::UnixStream;
+    /// use filch::io::{Direction, Source};
+    ///
+    /// let (here, mut there) = UnixStream::pair().unwrap();
+    /// here.set_nonblocking(true).unwrap();
+    /// let here = Source::new(here).unwrap();
+    /// there.write_all(b"tea").unwrap();
+    /// let mut buffer = [0; 8];
+    /// let read = std::future::poll_fn(|context| {
+    ///     here.poll_io(context, Direction::Read, |mut stream| stream.read(&mut buffer))
+    /// });
+    /// assert_eq!(read.await.unwrap(), 3);
+    /// # });
+    /// ```
     pub fn poll_io<R>(
         &self,
         context: &mut Context<'_>,
@@ -124,6 +161,25 @@ impl<T: AsFd> Source<T> {
     ///
     /// # Errors
     /// As [`poll_io`](Self::poll_io).
+    ///
+    /// # Examples
+    /// ```
+    /// # filch::block_on(async {
+    /// use std::io::{Read, Write};
+    /// use std::os::unix::net::UnixStream;
+    /// use filch::io::{Direction, Source};
+    ///
+    /// let (here, mut there) = UnixStream::pair().unwrap();
+    /// here.set_nonblocking(true).unwrap();
+    /// let here = Source::new(here).unwrap();
+    /// there.write_all(b"tea").unwrap();
+    /// let mut buffer = [0; 8];
+    /// let read = std::future::poll_fn(|context| {
+    ///     here.poll_transfer(context, Direction::Read, 8, |mut stream| stream.read(&mut buffer))
+    /// });
+    /// assert_eq!(read.await.unwrap(), 3);
+    /// # });
+    /// ```
     pub fn poll_transfer(
         &self,
         context: &mut Context<'_>,
@@ -195,6 +251,21 @@ impl<T: AsFd> Source<T> {
     ///
     /// # Errors
     /// If the runtime has shut down.
+    ///
+    /// # Examples
+    /// ```
+    /// # filch::block_on(async {
+    /// use std::io::Write;
+    /// use std::os::unix::net::UnixStream;
+    /// use filch::io::{Direction, Source};
+    ///
+    /// let (here, mut there) = UnixStream::pair().unwrap();
+    /// here.set_nonblocking(true).unwrap();
+    /// let here = Source::new(here).unwrap();
+    /// there.write_all(b"tea").unwrap();
+    /// std::future::poll_fn(|context| here.poll_ready(context, Direction::Read)).await.unwrap();
+    /// # });
+    /// ```
     pub fn poll_ready(
         &self,
         context: &mut Context<'_>,
@@ -219,6 +290,24 @@ impl<T: AsFd> Source<T> {
     ///
     /// # Cancel safety
     /// Safe: dropping the future forgets the wait only.
+    ///
+    /// # Examples
+    /// ```
+    /// # filch::block_on(async {
+    /// use std::io::{Read, Write};
+    /// use std::os::unix::net::UnixStream;
+    /// use filch::io::{Interest, Source};
+    ///
+    /// let (here, mut there) = UnixStream::pair().unwrap();
+    /// here.set_nonblocking(true).unwrap();
+    /// let here = Source::new(here).unwrap();
+    /// there.write_all(b"tea").unwrap();
+    /// let ready = here.ready(Interest::READABLE).await.unwrap();
+    /// assert!(ready.is_readable());
+    /// let mut buffer = [0; 8];
+    /// assert_eq!(here.try_io(Interest::READABLE, |mut stream| stream.read(&mut buffer)).unwrap(), 3);
+    /// # });
+    /// ```
     pub async fn ready(&self, interest: Interest) -> io::Result<Ready> {
         let seen = self.seen(interest, interest.ready()).await?;
         budget::spend();
@@ -246,6 +335,23 @@ impl<T: AsFd> Source<T> {
     ///
     /// # Cancel safety
     /// Safe as far as `op` is: it runs to its end or not at all.
+    ///
+    /// # Examples
+    /// ```
+    /// # filch::block_on(async {
+    /// use std::io::{Read, Write};
+    /// use std::os::unix::net::UnixStream;
+    /// use filch::io::{Interest, Source};
+    ///
+    /// let (here, mut there) = UnixStream::pair().unwrap();
+    /// here.set_nonblocking(true).unwrap();
+    /// let here = Source::new(here).unwrap();
+    /// there.write_all(b"tea").unwrap();
+    /// let mut buffer = [0; 8];
+    /// let read = here.async_io(Interest::READABLE, |mut stream| stream.read(&mut buffer));
+    /// assert_eq!(read.await.unwrap(), 3);
+    /// # });
+    /// ```
     pub async fn async_io<R>(
         &self,
         interest: Interest,

@@ -59,6 +59,20 @@ pub fn pause() {
 ///
 /// # Source
 /// `tokio::time::resume`.
+///
+/// # Examples
+/// ```
+/// # filch::block_on(async {
+/// use filch::time::{self, Duration, Instant};
+///
+/// time::pause();
+/// time::advance(Duration::from_secs(3600)).await;
+/// time::resume();
+/// let start = Instant::now();
+/// time::sleep(Duration::from_millis(1)).await; // takes that long again
+/// assert!(start.elapsed() >= Duration::from_millis(1));
+/// # });
+/// ```
 #[track_caller]
 pub fn resume() {
     with_clock(Clock::resume);
