@@ -188,3 +188,29 @@ fn a_queue_between_workers_loses_nothing() {
         assert!(all.into_iter().eq(0..4 * n));
     });
 }
+
+/// Its drop is somebody's code that fails.
+#[derive(Clone)]
+struct FailsAtTheEnd;
+
+impl Drop for FailsAtTheEnd {
+    fn drop(&mut self) {
+        panic!("dropped");
+    }
+}
+
+#[test]
+fn a_value_whose_drop_panics_does_not_end_the_loop_that_the_workers_drive() {
+    bounded(|| {
+        let rt = multi(2);
+        let _entered = rt.enter();
+        let event_loop = EventLoop::new();
+        event_loop.start();
+        // The last who has it is the step that ends the task.
+        drop(event_loop.create_task(async { FailsAtTheEnd }));
+        let log = Log::new();
+        event_loop.call_later(ms(5), log.saying("goes on"));
+        eventually("the next callback runs", || log.len() == 1);
+        assert!(event_loop.is_running());
+    });
+}

@@ -105,7 +105,8 @@ impl Future for Drive {
         let mut budget = CALLBACKS_A_POLL;
         loop {
             while let Some(entry) = this.batch.pop_front() {
-                this.inner.run(entry);
+                // What the entry keeps may be dropped with it, and that is anybody's code.
+                quietly(|| this.inner.run(entry));
                 budget -= 1;
                 if budget == 0 {
                     context.waker().wake_by_ref();
@@ -168,11 +169,7 @@ impl Inner {
 
     fn run_now(&self, entry: Entry) {
         match entry {
-            Entry::Call(call) => {
-                call.call(self);
-                // Whatever it captured, if this was the last handle.
-                quietly(|| drop(call));
-            }
+            Entry::Call(call) => call.call(self),
             Entry::Step(task) => task.step(),
             Entry::Job(job) => {
                 let again = job.run();
