@@ -214,3 +214,19 @@ fn a_value_whose_drop_panics_does_not_end_the_loop_that_the_workers_drive() {
         assert!(event_loop.is_running());
     });
 }
+
+#[test]
+fn a_loop_is_closed_whatever_the_drops_of_its_callbacks_do() {
+    bounded(|| {
+        let event_loop = EventLoop::new();
+        for _ in 0..3 {
+            let fails = FailsAtTheEnd;
+            event_loop.call_soon(move || drop(fails));
+        }
+        let drops = Drops::default();
+        let counted = drops.counted();
+        event_loop.call_later(ms(60_000), move || drop(counted));
+        event_loop.close();
+        assert_eq!(drops.count(), 1);
+    });
+}

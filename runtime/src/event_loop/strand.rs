@@ -67,7 +67,14 @@ pub(super) enum Next<E> {
 /// What waited in a loop that is closed. Dropping it is anybody's code: not under a lock.
 #[must_use = "drop it where anybody's code may run"]
 #[derive(Debug)]
-pub(super) struct Remains<E>(#[expect(dead_code, reason = "only to be dropped")] Vec<E>);
+pub(super) struct Remains<E>(Vec<E>);
+
+impl<E> Remains<E> {
+    /// One after the other: who drops them may keep apart what each does then.
+    pub(super) fn into_entries(self) -> impl Iterator<Item = E> {
+        self.0.into_iter()
+    }
+}
 
 impl<E> Strand<E> {
     pub(super) fn new() -> Strand<E> {
