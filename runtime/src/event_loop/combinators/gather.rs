@@ -142,10 +142,18 @@ where
         gather.0.finish();
     }
     for (n, child) in gather.0.children.iter().enumerate() {
-        let shared = Arc::downgrade(&gather.0);
-        child
-            .to_promise()
-            .add_done_callback(move |_| done(&shared, n));
+        let (shared, outer) = (Arc::downgrade(&gather.0), gather.0.outer.clone());
+        let task = child.as_task();
+        child.to_promise().add_done_callback(move |child| {
+            // Errors after the first are dropped, also when whoever has that one has gone on.
+            if outer.is_done() {
+                child.mark_retrieved();
+                if let Some(task) = task {
+                    task.0.retrieve();
+                }
+            }
+            done(&shared, n);
+        });
     }
     gather
 }
