@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use filch::EventLoop;
-use filch::asyncio::{Queue, sleep};
+use filch::asyncio::{Queue, Timeout, sleep};
 
 #[path = "common/asyncio.rs"]
 mod asyncio_common;
@@ -228,5 +228,28 @@ fn a_loop_is_closed_whatever_the_drops_of_its_callbacks_do() {
         event_loop.call_later(ms(60_000), move || drop(counted));
         event_loop.close();
         assert_eq!(drops.count(), 1);
+    });
+}
+
+#[test]
+fn a_part_with_a_timeout_does_not_keep_its_loop() {
+    bounded(|| {
+        let rt = multi(2);
+        let _entered = rt.enter();
+        let event_loop = EventLoop::new();
+        event_loop.start();
+        let (drops, begun) = (Drops::default(), Log::new());
+        let (counted, said) = (drops.counted(), begun.clone());
+        drop(event_loop.create_task(async move {
+            let _counted = counted;
+            let inside = async move {
+                said.say(());
+                std::future::pending::<()>().await;
+            };
+            let _never = Timeout::at(None).run(inside).await;
+        }));
+        eventually("the part begins", || begun.len() == 1);
+        drop(event_loop);
+        eventually("the task ends with its loop", || drops.count() == 1);
     });
 }

@@ -13,7 +13,7 @@ use super::awaitable::{Awaitable, Ensure, Leaf};
 use super::cancel::{Cancelled, catch_cancel};
 use super::handles::TimerHandle;
 use super::task_handles::TaskRef;
-use super::{Ended, EventLoop, running};
+use super::{Ended, running};
 use crate::time::Instant;
 
 /// The time was up: `asyncio.TimeoutError`.
@@ -75,8 +75,8 @@ struct State {
 
 #[derive(Clone)]
 struct Inside {
+    /// It knows its loop, which this must not keep: a part that waits for ever would never let it end.
     task: TaskRef,
-    event_loop: EventLoop,
     /// Requests to stop that were open when it began.
     requests: usize,
 }
@@ -120,12 +120,13 @@ impl Timeout {
     }
 
     fn set(&self, when: Option<Instant>) {
-        let (old, event_loop) = {
+        let (old, task) = {
             let mut state = self.0.lock();
             state.when = when;
-            let event_loop = state.inside.as_ref().map(|i| i.event_loop.clone());
-            (state.timer.take(), event_loop)
+            let task = state.inside.as_ref().map(|inside| inside.task.clone());
+            (state.timer.take(), task)
         };
+        let event_loop = task.and_then(|task| task.event_loop());
         if let Some(old) = old {
             old.cancel();
         }
@@ -171,7 +172,6 @@ impl Timeout {
         let inside = Inside {
             requests: task.cancelling(),
             task,
-            event_loop: running(),
         };
         let when = {
             let mut state = self.0.lock();
@@ -273,7 +273,7 @@ pub async fn timeout<F: IntoFuture>(
     timeout_at(when, future).await
 }
 
-/// As [`timeout`], until a moment of the loop's [`time`](EventLoop::time).
+/// As [`timeout`], until a moment of the loop's [`time`](super::EventLoop::time).
 ///
 /// # Errors
 /// As [`timeout`].
