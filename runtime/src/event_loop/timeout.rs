@@ -69,6 +69,8 @@ struct State {
     phase: Phase,
     when: Option<Instant>,
     timer: Option<TimerHandle>,
+    /// How often the moment was set: the timer of another time is of no account, though it could not be cancelled.
+    times_set: u64,
     /// Where it is active.
     inside: Option<Inside>,
 }
@@ -88,6 +90,7 @@ impl Timeout {
             phase: Phase::Created,
             when,
             timer: None,
+            times_set: 0,
             inside: None,
         })))
     }
@@ -120,11 +123,12 @@ impl Timeout {
     }
 
     fn set(&self, when: Option<Instant>) {
-        let (old, task) = {
+        let (old, task, number) = {
             let mut state = self.0.lock();
             state.when = when;
+            state.times_set += 1;
             let task = state.inside.as_ref().map(|inside| inside.task.clone());
-            (state.timer.take(), task)
+            (state.timer.take(), task, state.times_set)
         };
         let event_loop = task.and_then(|task| task.event_loop());
         if let Some(old) = old {
@@ -134,17 +138,25 @@ impl Timeout {
             let this = Arc::downgrade(&self.0);
             let timer = event_loop.call_at(when, move || {
                 if let Some(state) = this.upgrade() {
-                    Timeout(state).expire();
+                    Timeout(state).expire(number);
                 }
             });
-            self.0.lock().timer = Some(timer);
+            let mut state = self.0.lock();
+            if state.phase == Phase::Active && state.times_set == number {
+                state.timer = Some(timer);
+            } else {
+                // Set again or left meanwhile, by another thread.
+                drop(state);
+                timer.cancel();
+            }
         }
     }
 
-    fn expire(&self) {
+    /// The time is up that was set as this number.
+    fn expire(&self, number: u64) {
         let task = {
             let mut state = self.0.lock();
-            if state.phase != Phase::Active {
+            if state.phase != Phase::Active || state.times_set != number {
                 return;
             }
             state.phase = Phase::Expiring;
