@@ -57,9 +57,24 @@ impl Drop for Entered {
     }
 }
 
+/// Ends one drive of a loop, at the end of the iteration; does nothing once that has ended.
+#[derive(Clone)]
+pub(super) struct Stopper {
+    inner: Arc<Inner>,
+    number: u64,
+}
+
+impl Stopper {
+    pub(super) fn stop(&self) {
+        self.inner.strand.stop_driver(self.number);
+    }
+}
+
 /// The driver of a loop; ready when the loop was stopped.
 pub(super) struct Drive {
     inner: Arc<Inner>,
+    /// Among the drivers of the loop.
+    number: u64,
     /// What is left of the iteration under way.
     batch: VecDeque<Entry>,
     /// It has not run an iteration since it began or slept.
@@ -72,14 +87,23 @@ impl Drive {
     /// # Errors
     /// Who drives the loop already, or `Closed`.
     pub(super) fn begin(inner: &Arc<Inner>, by: Phase) -> Result<Drive, Phase> {
-        inner.strand.begin(by)?;
+        let number = inner.strand.begin(by)?;
         Ok(Drive {
             inner: inner.clone(),
+            number,
             batch: VecDeque::new(),
             fresh: true,
             sleep: None,
             has_left: false,
         })
+    }
+
+    /// What ends this drive.
+    pub(super) fn stopper(&self) -> Stopper {
+        Stopper {
+            inner: self.inner.clone(),
+            number: self.number,
+        }
     }
 
     /// Waits for the next deadline. True if it has come.
