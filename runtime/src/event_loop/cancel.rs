@@ -212,19 +212,23 @@ impl Registered {
     ) -> Option<Registered> {
         let task = task::current()?;
         let before = before.filter(|before| Arc::ptr_eq(&before.task, &task));
-        if let Some(before) = before {
-            let is_there = |(key, _): &(u64, _)| *key == before.key;
+        if let Some(place) = &before {
+            let is_there = |(key, _): &(u64, _)| *key == place.key;
             if task.cancelling().lock().leaf.as_ref().is_some_and(is_there) {
-                return Some(before);
+                return before;
             }
         }
         let target = target();
         let mut cancelling = task.cancelling().lock();
-        let key = cancelling.new_key();
-        let old = cancelling.leaf.replace((key, target));
+        // One that another await of the task has pushed aside stays the same: it may be the one that was asked.
+        let place = before.unwrap_or_else(|| {
+            let (task, key) = (task.clone(), cancelling.new_key());
+            Registered { task, key }
+        });
+        let old = cancelling.leaf.replace((place.key, target));
         drop(cancelling);
         drop(old);
-        Some(Registered { task, key })
+        Some(place)
     }
 
     /// What was awaited is done; if it was cancelled in the task's place, this throws on. True then.
