@@ -198,6 +198,34 @@ mod gather_tests {
         });
     }
 
+    /// Nor when nobody holds the whole any more.
+    #[test]
+    fn test_late_exceptions_are_not_told_after_the_first_was_heard() {
+        on_loops(|event_loop| {
+            let complaints = told(&event_loop);
+            let gate = event_loop.create_future::<(), ()>();
+            let after = gate.clone();
+            let outcome = event_loop.run_until_complete(async move {
+                let fail = |n: usize| {
+                    let gate = gate.clone();
+                    async move {
+                        if n > 0 {
+                            let _open = gate.await;
+                        }
+                        panic!("number {n}")
+                    }
+                };
+                let first: Result<Vec<()>, _> = gather([fail(0), fail(1)]).await;
+                first.unwrap_err().to_string()
+            });
+            assert!(outcome.unwrap().contains("number 0"));
+            after.set_result(()).unwrap();
+            run_briefly(&event_loop);
+            assert!(event_loop.all_tasks().is_empty());
+            assert_eq!(complaints.len(), 0, "{:?}", complaints.take());
+        });
+    }
+
     /// Errors after the first count as retrieved.
     #[test]
     fn test_late_exceptions_are_not_told() {

@@ -16,6 +16,21 @@ mod base_event_loop_tests {
     use super::*;
 
     #[test]
+    fn test_run_until_complete_stopped_as_it_completes_leaves_the_next_run_alone() {
+        on_loops(|event_loop| {
+            let own = event_loop.clone();
+            event_loop
+                .run_until_complete(async move { own.stop() })
+                .unwrap();
+            let next = async {
+                asyncio::sleep(ms(2)).await;
+                7
+            };
+            assert_eq!(event_loop.run_until_complete(next).unwrap(), 7);
+        });
+    }
+
+    #[test]
     fn test_close() {
         on_loops(|event_loop| {
             assert!(!event_loop.is_closed());

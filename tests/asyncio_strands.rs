@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use filch::EventLoop;
-use filch::asyncio::{Queue, sleep};
+use filch::asyncio::{Queue, Timeout, sleep};
 
 #[path = "common/asyncio.rs"]
 mod asyncio_common;
@@ -186,5 +186,70 @@ fn a_queue_between_workers_loses_nothing() {
             .collect();
         all.sort_unstable();
         assert!(all.into_iter().eq(0..4 * n));
+    });
+}
+
+/// Its drop is somebody's code that fails.
+#[derive(Clone)]
+struct FailsAtTheEnd;
+
+impl Drop for FailsAtTheEnd {
+    fn drop(&mut self) {
+        panic!("dropped");
+    }
+}
+
+#[test]
+fn a_value_whose_drop_panics_does_not_end_the_loop_that_the_workers_drive() {
+    bounded(|| {
+        let rt = multi(2);
+        let _entered = rt.enter();
+        let event_loop = EventLoop::new();
+        event_loop.start();
+        // The last who has it is the step that ends the task.
+        drop(event_loop.create_task(async { FailsAtTheEnd }));
+        let log = Log::new();
+        event_loop.call_later(ms(5), log.saying("goes on"));
+        eventually("the next callback runs", || log.len() == 1);
+        assert!(event_loop.is_running());
+    });
+}
+
+#[test]
+fn a_loop_is_closed_whatever_the_drops_of_its_callbacks_do() {
+    bounded(|| {
+        let event_loop = EventLoop::new();
+        for _ in 0..3 {
+            let fails = FailsAtTheEnd;
+            event_loop.call_soon(move || drop(fails));
+        }
+        let drops = Drops::default();
+        let counted = drops.counted();
+        event_loop.call_later(ms(60_000), move || drop(counted));
+        event_loop.close();
+        assert_eq!(drops.count(), 1);
+    });
+}
+
+#[test]
+fn a_part_with_a_timeout_does_not_keep_its_loop() {
+    bounded(|| {
+        let rt = multi(2);
+        let _entered = rt.enter();
+        let event_loop = EventLoop::new();
+        event_loop.start();
+        let (drops, begun) = (Drops::default(), Log::new());
+        let (counted, said) = (drops.counted(), begun.clone());
+        drop(event_loop.create_task(async move {
+            let _counted = counted;
+            let inside = async move {
+                said.say(());
+                std::future::pending::<()>().await;
+            };
+            let _never = Timeout::at(None).run(inside).await;
+        }));
+        eventually("the part begins", || begun.len() == 1);
+        drop(event_loop);
+        eventually("the task ends with its loop", || drops.count() == 1);
     });
 }

@@ -282,6 +282,35 @@ mod base_task_tests {
     }
 
     #[test]
+    fn test_done_callbacks_of_a_task_that_nobody_holds() {
+        on_loops(|event_loop| {
+            let log = Log::new();
+            let said = log.clone();
+            let task = event_loop.create_task(async { 7 });
+            task.add_done_callback(move |task| said.say(task.result().unwrap().unwrap()));
+            drop(task);
+            run_briefly(&event_loop);
+            assert_eq!(log.take(), [7]);
+        });
+    }
+
+    #[test]
+    fn test_done_callbacks_go_with_a_loop_that_nobody_holds() {
+        on_loops(|event_loop| {
+            let drops = Drops::default();
+            let (in_task, in_callback) = (drops.counted(), drops.counted());
+            let task = event_loop.create_task(async move {
+                let _counted = in_task;
+                pending::<()>().await;
+            });
+            task.add_done_callback(move |_| drop(in_callback));
+            run_briefly(&event_loop);
+            drop((task, event_loop));
+            assert_eq!(drops.count(), 2);
+        });
+    }
+
+    #[test]
     fn test_log_destroyed_pending_task() {
         on_loops(|event_loop| {
             let complaints = told(&event_loop);

@@ -267,3 +267,29 @@ fn deadlines_of_a_loop_follow_a_clock_that_a_test_moves() {
         assert!(really.elapsed() < ms(60_000));
     });
 }
+
+/// The last moment counts, whichever thread it comes from.
+#[test]
+fn threads_that_reschedule_leave_no_timer_behind() {
+    common::bounded(|| {
+        let event_loop = filch::EventLoop::new();
+        let outcome = event_loop.run_until_complete(async {
+            for _ in 0..common::many(300) {
+                let timeout = Timeout::at(None);
+                let inside = timeout.clone();
+                let part = timeout.run(async move {
+                    let soon = now() + ms(2);
+                    std::thread::scope(|scope| {
+                        for _ in 0..2 {
+                            scope.spawn(|| inside.reschedule(Some(soon)));
+                        }
+                    });
+                    inside.reschedule(None);
+                    sleep(ms(4)).await;
+                });
+                part.await.expect("it has no moment any more");
+            }
+        });
+        outcome.unwrap();
+    });
+}

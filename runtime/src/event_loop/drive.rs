@@ -57,9 +57,24 @@ impl Drop for Entered {
     }
 }
 
+/// Ends one drive of a loop, at the end of the iteration; does nothing once that has ended.
+#[derive(Clone)]
+pub(super) struct Stopper {
+    inner: Arc<Inner>,
+    number: u64,
+}
+
+impl Stopper {
+    pub(super) fn stop(&self) {
+        self.inner.strand.stop_driver(self.number);
+    }
+}
+
 /// The driver of a loop; ready when the loop was stopped.
 pub(super) struct Drive {
     inner: Arc<Inner>,
+    /// Among the drivers of the loop.
+    number: u64,
     /// What is left of the iteration under way.
     batch: VecDeque<Entry>,
     /// It has not run an iteration since it began or slept.
@@ -72,14 +87,23 @@ impl Drive {
     /// # Errors
     /// Who drives the loop already, or `Closed`.
     pub(super) fn begin(inner: &Arc<Inner>, by: Phase) -> Result<Drive, Phase> {
-        inner.strand.begin(by)?;
+        let number = inner.strand.begin(by)?;
         Ok(Drive {
             inner: inner.clone(),
+            number,
             batch: VecDeque::new(),
             fresh: true,
             sleep: None,
             has_left: false,
         })
+    }
+
+    /// What ends this drive.
+    pub(super) fn stopper(&self) -> Stopper {
+        Stopper {
+            inner: self.inner.clone(),
+            number: self.number,
+        }
     }
 
     /// Waits for the next deadline. True if it has come.
@@ -105,7 +129,8 @@ impl Future for Drive {
         let mut budget = CALLBACKS_A_POLL;
         loop {
             while let Some(entry) = this.batch.pop_front() {
-                this.inner.run(entry);
+                // What the entry keeps may be dropped with it, and that is anybody's code.
+                quietly(|| this.inner.run(entry));
                 budget -= 1;
                 if budget == 0 {
                     context.waker().wake_by_ref();
@@ -168,11 +193,7 @@ impl Inner {
 
     fn run_now(&self, entry: Entry) {
         match entry {
-            Entry::Call(call) => {
-                call.call(self);
-                // Whatever it captured, if this was the last handle.
-                quietly(|| drop(call));
-            }
+            Entry::Call(call) => call.call(self),
             Entry::Step(task) => task.step(),
             Entry::Job(job) => {
                 let again = job.run();

@@ -137,7 +137,10 @@ impl Inner {
 
     /// Ends what is left of a closed loop. Anybody's code may run.
     pub(super) fn clear(&self, remains: Remains<Entry>) {
-        quietly(|| drop(remains));
+        for entry in remains.into_entries() {
+            // Each for itself: a second panic on the way out of the first would end the process.
+            quietly(|| drop(entry));
+        }
         self.watches.clear();
         let tasks: Vec<_> = self.tasks.lock().drain().collect();
         for task in tasks {

@@ -280,7 +280,7 @@ impl EventLoop {
     /// another loop.
     #[track_caller]
     pub fn run_until_complete<A: Ensure>(&self, what: A) -> Ended<A> {
-        let (awaitable, ()) = self.drive_until(what, |_| ());
+        let (awaitable, ()) = self.drive_until(what, |_, _| ());
         match awaitable.to_promise().result() {
             Ok(outcome) => {
                 awaitable.retrieved();

@@ -1,7 +1,8 @@
 //! Queues between tasks: first in first out, last in first out, or smallest first; with a count of what is not worked off.
 //!
 //! One lock has items and waiters. A waiter is woken for one item or one free place, and taken off the list; one that is
-//! dropped after that passes its wake-up on, so that none is lost. Woken ones look again: who comes first gets it.
+//! dropped after that passes its wake-up on, so that none is lost. Woken ones look again: who comes first gets it. Wakers and
+//! items are dropped without the lock: that is anybody's code.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -144,21 +145,24 @@ struct Waiters {
 }
 
 impl Waiters {
-    fn wait(&mut self, key: &mut Option<u64>, waker: &Waker) {
+    /// The waker that was there before comes back.
+    fn wait(&mut self, key: &mut Option<u64>, waker: &Waker) -> Option<Waker> {
         let listed = self.list.iter_mut().find(|(k, _)| Some(*k) == *key);
         if let Some((_, old)) = listed {
-            old.clone_from(waker);
-            return;
+            let is_new = !old.will_wake(waker);
+            return is_new.then(|| std::mem::replace(old, waker.clone()));
         }
         self.keys += 1;
         *key = Some(self.keys);
         self.list.push_back((self.keys, waker.clone()));
+        None
     }
 
-    /// Off the list. False if it was woken before.
-    fn remove(&mut self, key: u64) -> bool {
+    /// Off the list. None if it was woken before.
+    fn remove(&mut self, key: u64) -> Option<Waker> {
         let at = self.list.iter().position(|(k, _)| *k == key);
-        at.and_then(|at| self.list.remove(at)).is_some()
+        at.and_then(|at| self.list.remove(at))
+            .map(|(_, waker)| waker)
     }
 
     fn next(&mut self) -> Vec<Waker> {
@@ -192,33 +196,30 @@ impl<T, B: Buffer<T>> Wait<'_, T, B> {
         look: impl FnOnce(&mut State<B>) -> Option<R>,
     ) -> Poll<R> {
         let mut state = self.queue.0.state.lock();
-        match look(&mut state) {
-            Some(found) => {
-                if let Some(key) = self.key.take() {
-                    (self.which)(&mut state).remove(key);
-                }
-                Poll::Ready(found)
-            }
-            None => {
-                (self.which)(&mut state).wait(&mut self.key, context.waker());
-                Poll::Pending
-            }
-        }
+        let found = look(&mut state);
+        let list = (self.which)(&mut state);
+        let old = match found {
+            Some(_) => self.key.take().and_then(|key| list.remove(key)),
+            None => list.wait(&mut self.key, context.waker()),
+        };
+        drop(state);
+        drop(old);
+        found.map_or(Poll::Pending, Poll::Ready)
     }
 }
 
 impl<T, B: Buffer<T>> Drop for Wait<'_, T, B> {
     fn drop(&mut self) {
         let Some(key) = self.key else { return };
-        let wakers = {
+        let (own, wakers) = {
             let mut state = self.queue.0.state.lock();
             let list = (self.which)(&mut state);
-            if list.remove(key) {
-                Vec::new()
-            } else {
-                list.next()
+            match list.remove(key) {
+                Some(own) => (Some(own), Vec::new()),
+                None => (None, list.next()),
             }
         };
+        drop(own);
         wakers.into_iter().for_each(Waker::wake);
     }
 }
@@ -275,22 +276,24 @@ impl<T, B: Buffer<T>> QueueOf<T, B> {
             key: None,
         };
         let most = self.0.most;
-        let wakers = std::future::poll_fn(|context| {
-            wait.poll(context, |state| {
-                let shut_down = Err(QueueShutDown(()));
-                match put(state, most, item.take()?) {
-                    Ok(wakers) => Some(Ok(wakers)),
-                    Err(QueuePutError::ShutDown(_)) => Some(shut_down),
-                    Err(QueuePutError::Full(back)) => {
-                        item = Some(back);
-                        None
-                    }
+        let put = std::future::poll_fn(|context| {
+            wait.poll(context, |state| match put(state, most, item.take()?) {
+                Err(QueuePutError::Full(back)) => {
+                    item = Some(back);
+                    None
                 }
+                Err(QueuePutError::ShutDown(back)) => Some(Err(back)),
+                Ok(wakers) => Some(Ok(wakers)),
             })
         })
-        .await?;
-        wakers.into_iter().for_each(Waker::wake);
-        Ok(())
+        .await;
+        match put {
+            Ok(wakers) => {
+                wakers.into_iter().for_each(Waker::wake);
+                Ok(())
+            }
+            Err(_dropped_without_the_lock) => Err(QueueShutDown(())),
+        }
     }
 
     /// Puts the item if there is a place.

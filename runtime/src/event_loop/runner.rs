@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::EventLoop;
 use super::awaitable::{Awaitable, Ensure};
 use super::ctrl_c::CtrlC;
+use super::drive::Stopper;
 use super::report::ExceptionContext;
 use super::strand::Phase;
 use super::task_handles::TaskRef;
@@ -149,11 +150,10 @@ impl Runner {
     #[track_caller]
     pub fn run<A: Ensure>(&self, what: A) -> Ran<A> {
         let catches = self.catches_ctrl_c;
-        let inner = self.event_loop.inner().clone();
-        let (awaitable, ctrl_c) = self.event_loop.drive_until(what, |main| {
+        let (awaitable, ctrl_c) = self.event_loop.drive_until(what, |main, stopper| {
             let main = main.clone();
             let cancel = move || main.ask_to_stop("KeyboardInterrupt".into());
-            let stop = move || inner.strand.stop();
+            let stop = move || stopper.stop();
             catches.then(|| CtrlC::listen(cancel, stop)).flatten()
         });
         let heard = ctrl_c.map(CtrlC::end);
@@ -246,14 +246,15 @@ impl EventLoop {
     pub(super) fn drive_until<A: Ensure, W>(
         &self,
         what: A,
-        watch: impl FnOnce(&A::Awaitable) -> W,
+        watch: impl FnOnce(&A::Awaitable, Stopper) -> W,
     ) -> (A::Awaitable, W) {
         let drive = self.begin(Phase::ByThread);
         let awaitable = what.ensure_on(self, Location::caller());
-        let inner = self.inner().clone();
+        let (at_end, stopper) = (drive.stopper(), drive.stopper());
         let promise = awaitable.to_promise();
-        let callback = promise.add_done_callback(move |_| inner.strand.stop());
-        let watch = watch(&awaitable);
+        // It may be called in the next run, if the loop is stopped in the iteration in which this is done.
+        let callback = promise.add_done_callback(move |_| at_end.stop());
+        let watch = watch(&awaitable, stopper);
         self.inner().runtime.block_on(drive);
         promise.remove_done_callback(callback);
         (awaitable, watch)

@@ -28,6 +28,8 @@ struct State<E> {
     sleeper: Option<Waker>,
     /// The driver shall leave after its iteration.
     stop: bool,
+    /// Drivers since the beginning: the number of the last one.
+    drivers: u64,
     /// Nobody wants the loop any more: the driver clears it when it leaves.
     close: bool,
 }
@@ -67,7 +69,14 @@ pub(super) enum Next<E> {
 /// What waited in a loop that is closed. Dropping it is anybody's code: not under a lock.
 #[must_use = "drop it where anybody's code may run"]
 #[derive(Debug)]
-pub(super) struct Remains<E>(#[expect(dead_code, reason = "only to be dropped")] Vec<E>);
+pub(super) struct Remains<E>(Vec<E>);
+
+impl<E> Remains<E> {
+    /// One after the other: who drops them may keep apart what each does then.
+    pub(super) fn into_entries(self) -> impl Iterator<Item = E> {
+        self.0.into_iter()
+    }
+}
 
 impl<E> Strand<E> {
     pub(super) fn new() -> Strand<E> {
@@ -78,6 +87,7 @@ impl<E> Strand<E> {
             timers_made: 0,
             sleeper: None,
             stop: false,
+            drivers: 0,
             close: false,
         }))
     }
@@ -147,11 +157,11 @@ impl<E> Strand<E> {
         self.0.lock().timers.len()
     }
 
-    /// A driver takes over.
+    /// A driver takes over. The answer is its number.
     ///
     /// # Errors
     /// Who drives already, or `Closed`.
-    pub(super) fn begin(&self, by: Phase) -> Result<(), Phase> {
+    pub(super) fn begin(&self, by: Phase) -> Result<u64, Phase> {
         let mut state = self.0.lock();
         match state.phase {
             Phase::Idle if state.close => Err(Phase::Closed),
@@ -159,7 +169,8 @@ impl<E> Strand<E> {
                 if keep("strand_begin") {
                     state.phase = by;
                 }
-                Ok(())
+                state.drivers += 1;
+                Ok(state.drivers)
             }
             busy => Err(busy),
         }
@@ -215,6 +226,23 @@ impl<E> Strand<E> {
     pub(super) fn stop(&self) {
         let sleeper = {
             let mut state = self.0.lock();
+            state.stop = true;
+            state.sleeper.take()
+        };
+        if let Some(waker) = sleeper {
+            waker.wake();
+        }
+    }
+
+    /// As `stop`, for the driver with this number; nothing if that has left, so that a word that comes late does not meet the
+    /// next one.
+    pub(super) fn stop_driver(&self, number: u64) {
+        let sleeper = {
+            let mut state = self.0.lock();
+            let drives = matches!(state.phase, Phase::ByThread | Phase::ByWorkers);
+            if !drives || state.drivers != number {
+                return;
+            }
             state.stop = true;
             state.sleeper.take()
         };

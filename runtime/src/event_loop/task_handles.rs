@@ -71,12 +71,10 @@ impl<T: Outcome> LoopTask<T> {
     where
         F: FnOnce(&LoopTask<T>) + Send + 'static,
     {
-        let task = Arc::downgrade(&self.0);
-        self.0.promise.add_done_callback(move |_| {
-            if let Some(task) = task.upgrade() {
-                callback(&LoopTask(task));
-            }
-        })
+        // A cycle until the task is done, which it will be: its loop sees to that, at the latest when it is closed. Weak, it
+        // would miss a task that nobody holds, of which the loop lets go before the callback's turn.
+        let task = self.clone();
+        self.0.promise.add_done_callback(move |_| callback(&task))
     }
 
     /// Forgets a callback. True if it had not left yet.

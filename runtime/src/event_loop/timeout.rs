@@ -13,7 +13,7 @@ use super::awaitable::{Awaitable, Ensure, Leaf};
 use super::cancel::{Cancelled, catch_cancel};
 use super::handles::TimerHandle;
 use super::task_handles::TaskRef;
-use super::{Ended, EventLoop, running};
+use super::{Ended, running};
 use crate::time::Instant;
 
 /// The time was up: `asyncio.TimeoutError`.
@@ -69,14 +69,16 @@ struct State {
     phase: Phase,
     when: Option<Instant>,
     timer: Option<TimerHandle>,
+    /// How often the moment was set: the timer of another time is of no account, though it could not be cancelled.
+    times_set: u64,
     /// Where it is active.
     inside: Option<Inside>,
 }
 
 #[derive(Clone)]
 struct Inside {
+    /// It knows its loop, which this must not keep: a part that waits for ever would never let it end.
     task: TaskRef,
-    event_loop: EventLoop,
     /// Requests to stop that were open when it began.
     requests: usize,
 }
@@ -88,6 +90,7 @@ impl Timeout {
             phase: Phase::Created,
             when,
             timer: None,
+            times_set: 0,
             inside: None,
         })))
     }
@@ -120,12 +123,14 @@ impl Timeout {
     }
 
     fn set(&self, when: Option<Instant>) {
-        let (old, event_loop) = {
+        let (old, task, number) = {
             let mut state = self.0.lock();
             state.when = when;
-            let event_loop = state.inside.as_ref().map(|i| i.event_loop.clone());
-            (state.timer.take(), event_loop)
+            state.times_set += 1;
+            let task = state.inside.as_ref().map(|inside| inside.task.clone());
+            (state.timer.take(), task, state.times_set)
         };
+        let event_loop = task.and_then(|task| task.event_loop());
         if let Some(old) = old {
             old.cancel();
         }
@@ -133,17 +138,25 @@ impl Timeout {
             let this = Arc::downgrade(&self.0);
             let timer = event_loop.call_at(when, move || {
                 if let Some(state) = this.upgrade() {
-                    Timeout(state).expire();
+                    Timeout(state).expire(number);
                 }
             });
-            self.0.lock().timer = Some(timer);
+            let mut state = self.0.lock();
+            if state.phase == Phase::Active && state.times_set == number {
+                state.timer = Some(timer);
+            } else {
+                // Set again or left meanwhile, by another thread.
+                drop(state);
+                timer.cancel();
+            }
         }
     }
 
-    fn expire(&self) {
+    /// The time is up that was set as this number.
+    fn expire(&self, number: u64) {
         let task = {
             let mut state = self.0.lock();
-            if state.phase != Phase::Active {
+            if state.phase != Phase::Active || state.times_set != number {
                 return;
             }
             state.phase = Phase::Expiring;
@@ -171,7 +184,6 @@ impl Timeout {
         let inside = Inside {
             requests: task.cancelling(),
             task,
-            event_loop: running(),
         };
         let when = {
             let mut state = self.0.lock();
@@ -273,7 +285,7 @@ pub async fn timeout<F: IntoFuture>(
     timeout_at(when, future).await
 }
 
-/// As [`timeout`], until a moment of the loop's [`time`](EventLoop::time).
+/// As [`timeout`], until a moment of the loop's [`time`](super::EventLoop::time).
 ///
 /// # Errors
 /// As [`timeout`].

@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 use super::super::awaitable::{Awaitable, Ensure, Leaf, Sealed};
 use super::super::running;
 use super::super::task::Outcome;
+use super::super::task_handles::TaskRef;
 use crate::promise::{Follow, Lead, Promise, PromiseError};
 
 type Error<A> = PromiseError<<A as Awaitable>::Error>;
@@ -144,8 +145,12 @@ where
         gather.0.finish();
     }
     for (n, child) in gather.0.children.iter().enumerate() {
-        let shared = Arc::downgrade(&gather.0);
-        child.to_promise().follow(Arc::new(Part { of: shared, n }));
+        child.to_promise().follow(Arc::new(Part {
+            of: Arc::downgrade(&gather.0),
+            outer: gather.0.outer.clone(),
+            task: child.as_task(),
+            n,
+        }));
     }
     gather
 }
@@ -153,11 +158,22 @@ where
 /// What a child leads to.
 struct Part<A: Awaitable, V: Outcome> {
     of: Weak<Shared<A, V>>,
+    outer: Promise<V, Error<A>>,
+    task: Option<TaskRef>,
     n: usize,
 }
 
 impl<A: Awaitable, V: Outcome> Follow for Part<A, V> {
-    fn done(&self, _child: &dyn Any) {
+    fn done(&self, child: &dyn Any) {
+        // Errors after the first are dropped, also when whoever has that one has gone on.
+        if self.outer.is_done() {
+            if let Some(child) = child.downcast_ref::<Promise<A::Value, A::Error>>() {
+                child.mark_retrieved();
+            }
+            if let Some(task) = &self.task {
+                task.0.retrieve();
+            }
+        }
         done(&self.of, self.n);
     }
 
