@@ -127,7 +127,26 @@ impl<T> Chan<T> {
     }
 
     /// Collects, and serves those who wait; if some wait on, somebody will serve them (M2, M5).
-    pub(super) fn settle<'a>(&'a self, mut now: Now<'a, T>, wakes: &mut Wakes) -> Now<'a, T> {
+    #[inline]
+    pub(super) fn settle<'a>(&'a self, now: Now<'a, T>, wakes: &mut Wakes) -> Now<'a, T> {
+        if self.is_settled(&now) {
+            now
+        } else {
+            self.settle_up(now, wakes)
+        }
+    }
+
+    /// True if there is nothing to collect, nobody to serve, and M2 or M5 is seen to. An old value does no harm: see M2.
+    #[inline]
+    fn is_settled(&self, now: &Now<'_, T>) -> bool {
+        let freed = self.freed.load(Ordering::Relaxed);
+        let is_seen_to = freed == WAITING || now.served > 0;
+        freed < ONE && (now.is_empty() || now.permits == 0 && is_seen_to)
+    }
+
+    // Apart, so that the look is inlined.
+    #[inline(never)]
+    fn settle_up<'a>(&'a self, mut now: Now<'a, T>, wakes: &mut Wakes) -> Now<'a, T> {
         loop {
             self.collect(&mut now);
             while now.permits > 0 {

@@ -473,7 +473,9 @@ impl Wakes {
 impl Drop for Wakes {
     #[inline]
     fn drop(&mut self) {
-        self.wake_all();
+        if self.len > 0 {
+            self.wake_all();
+        }
     }
 }
 
