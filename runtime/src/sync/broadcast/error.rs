@@ -3,10 +3,16 @@
 use std::fmt;
 
 /// There is no receiver; the message comes back.
+///
+/// # Source
+/// `tokio::sync::broadcast::error::SendError`.
 #[derive(Debug)]
 pub struct SendError<T>(pub T);
 
 /// What [`Receiver::recv`](super::Receiver::recv) gives without a message.
+///
+/// # Source
+/// `tokio::sync::broadcast::error::RecvError`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RecvError {
     /// Every sender is gone, and everything was received.
@@ -16,6 +22,9 @@ pub enum RecvError {
 }
 
 /// What [`Receiver::try_recv`](super::Receiver::try_recv) gives without a message.
+///
+/// # Source
+/// `tokio::sync::broadcast::error::TryRecvError`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TryRecvError {
     /// Not yet.

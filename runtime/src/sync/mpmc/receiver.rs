@@ -11,6 +11,9 @@ use crate::sync::blocking::block_on;
 use crate::sync_prim::Ordering;
 
 /// Receives messages: [`channel`](super::channel). Of several, each message goes to one.
+///
+/// # Source
+/// `async_channel::Receiver`.
 pub struct Receiver<T> {
     chan: Arc<Chan<T>>,
 }

@@ -11,6 +11,9 @@ use crate::sync::blocking::block_on;
 use crate::sync_prim::Ordering;
 
 /// Sends messages: [`channel`](super::channel). Clones send to the same channel.
+///
+/// # Source
+/// `async_channel::Sender`.
 pub struct Sender<T> {
     chan: Arc<Chan<T>>,
 }

@@ -4,10 +4,16 @@ use std::error::Error;
 use std::fmt;
 
 /// The receiver was closed or dropped; the message comes back.
+///
+/// # Source
+/// `tokio::sync::mpsc::error::SendError`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct SendError<T>(pub T);
 
 /// Why a message was not sent at once; it comes back.
+///
+/// # Source
+/// `tokio::sync::mpsc::error::TrySendError`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum TrySendError<T> {
     /// There is no capacity now.
@@ -17,6 +23,9 @@ pub enum TrySendError<T> {
 }
 
 /// Why there is no message now.
+///
+/// # Source
+/// `tokio::sync::mpsc::error::TryRecvError`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TryRecvError {
     /// Not yet.
@@ -26,6 +35,9 @@ pub enum TryRecvError {
 }
 
 /// Why a message was not sent in time; it comes back.
+///
+/// # Source
+/// `tokio::sync::mpsc::error::SendTimeoutError`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum SendTimeoutError<T> {
     /// There was no capacity all the time.

@@ -17,6 +17,9 @@ use crate::time::timeout;
 /// Sends messages to the [`Receiver`](super::Receiver) of its channel: [`channel`](super::channel).
 ///
 /// Clones send to the same channel. The stream ends when the last one is dropped.
+///
+/// # Source
+/// `tokio::sync::mpsc::Sender`.
 pub struct Sender<T> {
     pub(super) chan: Tx<T>,
 }

@@ -3,10 +3,16 @@
 use std::fmt;
 
 /// The sender was dropped without a value: what awaiting a [`Receiver`](super::Receiver) gives then.
+///
+/// # Source
+/// `tokio::sync::oneshot::error::RecvError`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecvError(pub(super) ());
 
 /// What [`Receiver::try_recv`](super::Receiver::try_recv) gives without a value.
+///
+/// # Source
+/// `tokio::sync::oneshot::error::TryRecvError`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TryRecvError {
     /// Not yet.

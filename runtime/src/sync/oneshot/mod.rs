@@ -30,6 +30,9 @@ use crate::budget::{poll_left, spend};
 /// Sends the value: [`channel`].
 ///
 /// Dropped without a value it makes the receiver fail.
+///
+/// # Source
+/// `tokio::sync::oneshot::Sender`.
 pub struct Sender<T> {
     end: Tx<T>,
 }
@@ -40,6 +43,9 @@ pub struct Sender<T> {
 ///
 /// # Cancel safety
 /// Safe by `&mut`: the value stays until it is received.
+///
+/// # Source
+/// `tokio::sync::oneshot::Receiver`.
 #[must_use = "the value is lost without it"]
 pub struct Receiver<T> {
     /// None once it has answered.

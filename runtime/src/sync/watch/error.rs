@@ -3,10 +3,16 @@
 use std::fmt;
 
 /// There is no receiver; the value comes back.
+///
+/// # Source
+/// `tokio::sync::watch::error::SendError`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct SendError<T>(pub T);
 
 /// Every sender is gone: the value will not change any more.
+///
+/// # Source
+/// `tokio::sync::watch::error::RecvError`.
 #[derive(Clone, Debug)]
 pub struct RecvError(pub(super) ());
 
