@@ -4,6 +4,9 @@
 //! receiver that is further behind has lost some, is told how many, and goes on with the oldest that is there. Sending
 //! never waits.
 //!
+//! The last receiver of a message gets the message itself, the others clones. A clone is made while the place of its message
+//! is locked: it should be short, and may not use the channel.
+//!
 //! # Source
 //! `tokio::sync::broadcast`.
 //!
