@@ -508,3 +508,34 @@ fn test_cancel_reaches_a_task_that_awaits_several() {
         assert_eq!(reason(task.result().unwrap()), "enough");
     });
 }
+
+/// A task that goes on without the answer of what was asked in its place hears of the request when it waits next.
+#[test]
+fn test_cancel_reaches_a_task_that_no_longer_awaits_what_was_asked() {
+    on_loops(|event_loop| {
+        let (gate, never) = (a_future(&event_loop), a_future(&event_loop));
+        let child = event_loop.create_task(async {
+            let _heard = catch_cancel(pending::<()>()).await;
+            pending::<()>().await;
+        });
+        let (open, wait) = (gate.clone(), never.clone());
+        let task = event_loop.create_task(async move {
+            filch::select! {
+                biased;
+                _ = wait_on(open) => {}
+                // The last that is looked at is the one that is asked.
+                _ = wait_on(child) => unreachable!("it tidies up for ever"),
+            }
+            let _never = wait_on(wait).await;
+        });
+        run_briefly(&event_loop);
+        assert!(task.cancel("enough"));
+        run_briefly(&event_loop);
+        assert!(!task.is_done());
+        gate.set_result(1).unwrap();
+        run_briefly(&event_loop);
+        assert!(task.is_cancelled());
+        assert_eq!(reason(task.result().unwrap()), "enough");
+        assert!(never.is_cancelled(), "it was asked in the task's place");
+    });
+}

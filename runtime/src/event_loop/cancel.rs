@@ -2,7 +2,7 @@
 //!
 //! A request goes to what the task awaits, if that can be asked ([`Leaf`](super::awaitable::Leaf) registers it); what
 //! that makes of it decides. Else it is thrown into the task: the innermost [`catch_cancel`] hears it, or the task ends.
-//! A request that comes while the task runs waits until the task waits. A thing that was asked and is cancelled throws
+//! A request that comes while the task runs waits until the task waits; so does one whose answer the task does not await any more. A thing that was asked and is cancelled throws
 //! on into the task that awaits it. All of this is under one lock for each task, and nobody's code runs under it.
 
 use std::fmt;
@@ -89,8 +89,8 @@ pub(super) struct Cancelling {
     thrown: Option<Arc<str>>,
     /// What the task awaits.
     leaf: Option<(u64, Arc<dyn Target>)>,
-    /// The await whose leaf was asked in the task's place.
-    asked: Option<u64>,
+    /// The await whose leaf was asked in the task's place, and for which reason.
+    asked: Option<(u64, Arc<str>)>,
     /// Innermost last.
     scopes: Vec<Scope>,
     keys: u64,
@@ -142,6 +142,13 @@ impl Cancelling {
         }
     }
 
+    /// The reason for which the leaf of this await was asked, if it was; that is settled then.
+    fn take_asked(&mut self, key: u64) -> Option<Arc<str>> {
+        self.asked
+            .take_if(|(asked, _)| *asked == key)
+            .map(|(_, reason)| reason)
+    }
+
     fn new_key(&mut self) -> u64 {
         self.keys += 1;
         self.keys
@@ -186,13 +193,13 @@ pub(super) fn hand_on(task: &dyn AnyTask) -> bool {
         return false;
     };
     // Before it is asked: it may be done at once, and the task polled on another thread.
-    cancelling.asked = Some(key);
+    cancelling.asked = Some((key, reason.clone()));
     drop(cancelling);
     if target.cancel(reason.clone()) {
         return false;
     }
     task.cancelling().ask(reason, |cancelling| {
-        cancelling.asked = None;
+        cancelling.take_asked(key);
         &mut cancelling.unheard
     });
     true
@@ -233,8 +240,8 @@ impl Registered {
 
     /// What was awaited is done; if it was cancelled in the task's place, this throws on. True then.
     pub(super) fn ends(self, cancelled: Option<&Arc<str>>) -> bool {
-        let asked = self.task.cancelling().lock().asked == Some(self.key);
-        let Some(reason) = cancelled.filter(|_| asked) else {
+        let asked = self.task.cancelling().lock().take_asked(self.key);
+        let Some(reason) = cancelled.filter(|_| asked.is_some()) else {
             return false;
         };
         throw(&*self.task, reason.clone());
@@ -245,13 +252,18 @@ impl Registered {
 impl Drop for Registered {
     fn drop(&mut self) {
         let mut cancelling = self.task.cancelling().lock();
-        if cancelling.asked == Some(self.key) {
-            cancelling.asked = None;
-        }
-        if matches!(&cancelling.leaf, Some((key, _)) if *key == self.key) {
-            let old = cancelling.leaf.take();
-            drop(cancelling);
-            drop(old);
+        let unanswered = cancelling.take_asked(self.key);
+        let old = cancelling.leaf.take_if(|(key, _)| *key == self.key);
+        drop(cancelling);
+        drop(old);
+        // The task goes on without an answer, by another branch of a `select!` for one: then it must hear it itself.
+        if let Some(reason) = unanswered {
+            self.task
+                .cancelling()
+                .ask(reason, |cancelling| &mut cancelling.unheard);
+            if !task::is_current(&*self.task) {
+                self.task.clone().queue_step();
+            }
         }
     }
 }
