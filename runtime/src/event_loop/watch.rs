@@ -14,6 +14,7 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use parking_lot::Mutex;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::retry_on_intr;
 
 use super::report::ExceptionContext;
 use super::{CLOSED, Entry, EventLoop, Inner};
@@ -95,7 +96,8 @@ impl Watch {
             Direction::Write => PollFlags::OUT,
         };
         let mut all = [PollFd::new(fd, wanted)];
-        match poll(&mut all, Some(&Timespec::default()))? {
+        // A signal may interrupt it, though it does not wait; that must not end the watch.
+        match retry_on_intr(|| poll(&mut all, Some(&Timespec::default())))? {
             0 => Err(io::ErrorKind::WouldBlock.into()),
             // Also hang-ups and errors: the operation tells.
             _ => Ok(()),
