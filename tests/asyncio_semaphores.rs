@@ -255,3 +255,23 @@ mod semaphore_tests {
         });
     }
 }
+
+/// Of two threads that give the same place back one is told, and none is made.
+#[test]
+fn bounded_release_from_two_threads_makes_no_place() {
+    common::bounded(|| {
+        for _ in 0..common::many(1500) {
+            let semaphore = BoundedSemaphore::new(1);
+            filch::block_on(semaphore.acquire());
+            let release = || {
+                let semaphore = std::panic::AssertUnwindSafe(&semaphore);
+                std::panic::catch_unwind(|| semaphore.release()).is_ok()
+            };
+            let released = std::thread::scope(|scope| {
+                let both = [scope.spawn(release), scope.spawn(release)];
+                both.map(|one| one.join().unwrap())
+            });
+            assert_ne!(released[0], released[1]);
+        }
+    });
+}

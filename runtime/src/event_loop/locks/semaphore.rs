@@ -92,11 +92,20 @@ impl Semaphore {
     /// If there are more than can be counted.
     #[track_caller]
     pub fn release(&self) {
+        assert!(self.try_release(usize::MAX), "too many places");
+    }
+
+    /// Gives a place back, if that makes no more than `most` free ones.
+    fn try_release(&self, most: usize) -> bool {
         {
             let mut state = self.0.lock();
-            state.value = state.value.checked_add(1).expect("too many places");
+            if state.value >= most {
+                return false;
+            }
+            state.value += 1;
         }
         self.wake_next();
+        true
     }
 
     /// Gives one free place to the first that waits. False if there is none, or nobody waits.
@@ -216,18 +225,15 @@ impl BoundedSemaphore {
     /// If no place was taken.
     #[track_caller]
     pub fn release(&self) {
-        let is_whole = self.inner.0.lock().value >= self.bound;
-        assert!(!is_whole, "BoundedSemaphore released too many times");
-        self.inner.release();
+        let was_taken = self.inner.try_release(self.bound);
+        assert!(was_taken, "BoundedSemaphore released too many times");
     }
 }
 
 impl Release for BoundedSemaphore {
     fn give_back(&self) {
         // Somebody else may have given it back.
-        if self.inner.0.lock().value < self.bound {
-            self.inner.release();
-        }
+        self.inner.try_release(self.bound);
     }
 }
 
