@@ -20,7 +20,7 @@ use filch::task::yield_now;
 use filch::time::timeout;
 
 use asyncio_common::{Log, in_task, ms, panic_of, told};
-use common::{a_while, bounded, multi};
+use common::{Probe, a_while, bounded, multi};
 
 /// In tasks of loops, and in a task of the workers.
 #[track_caller]
@@ -473,4 +473,20 @@ fn a_panic_hurts_no_other_client() {
         })
     })
     .unwrap();
+}
+
+/// Who waits for room or for the end, and gives up, leaves nothing behind.
+#[test]
+fn waits_that_are_dropped_leave_no_waker() {
+    everywhere(|| async {
+        let ((_, writer), _other) = pair().await;
+        writer.write(long(8 << 20));
+        let server = start_server(|_, _| async {}, "127.0.0.1:0").await.unwrap();
+        let probe = Probe::new();
+        assert!(probe.poll(&mut pin!(writer.drain())).is_pending());
+        assert!(probe.poll(&mut pin!(writer.wait_closed())).is_pending());
+        assert!(probe.poll(&mut pin!(server.wait_closed())).is_pending());
+        assert!(probe.poll(&mut pin!(server.serve_forever())).is_pending());
+        assert_eq!(probe.held(), 0);
+    });
 }

@@ -19,6 +19,7 @@ use super::buffer::Buffer;
 use super::errors::again;
 use super::inbox::Inbox;
 use super::server::Client;
+use super::waiters::{Awaited, Waiters, wait_until};
 use crate::TcpStream;
 
 /// Where a writer is told to wait, and where it may go on again: `asyncio`'s own. Unit: bytes.
@@ -47,7 +48,7 @@ struct Outbox {
     is_closing: bool,
     lost: Option<Lost>,
     /// Who waits for room, or for the end.
-    wakers: Vec<Waker>,
+    waiters: Waiters,
 }
 
 /// How it ended: with an error, or because it was closed.
@@ -61,19 +62,15 @@ impl Outbox {
             self.is_paused = true;
         } else if self.is_paused && len <= self.low {
             self.is_paused = false;
-            return std::mem::take(&mut self.wakers);
+            return self.waiters.take();
         }
         Vec::new()
     }
+}
 
-    fn wait(&mut self, context: &Context<'_>) {
-        if !self
-            .wakers
-            .iter()
-            .any(|waker| waker.will_wake(context.waker()))
-        {
-            self.wakers.push(context.waker().clone());
-        }
+impl Awaited for Outbox {
+    fn waiters(&mut self) -> &mut Waiters {
+        &mut self.waiters
     }
 }
 
@@ -102,7 +99,7 @@ impl Connection {
                 is_eof: false,
                 is_closing: false,
                 lost: None,
-                wakers: Vec::new(),
+                waiters: Waiters::default(),
             }),
             runtime,
             client,
@@ -228,7 +225,7 @@ impl Connection {
             outbox.lost = Some(Lost(error.clone()));
             outbox.is_closing = true;
             outbox.bytes.clear();
-            std::mem::take(&mut outbox.wakers)
+            outbox.waiters.take()
         };
         // Wakes the flusher, too, if there is one: to it, all is sent.
         self.stream.shutdown_both();
@@ -246,34 +243,27 @@ impl Connection {
         self.outbox.lock().is_closing
     }
 
-    /// Ready when there is room to write.
-    pub(super) fn poll_room(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut outbox = self.outbox.lock();
-        match &outbox.lost {
-            Some(Lost(Some(error))) => Poll::Ready(Err(again(error))),
+    /// Waits until there is room to write.
+    pub(super) async fn wait_room(&self) -> io::Result<()> {
+        wait_until(&self.outbox, |outbox| match &outbox.lost {
+            Some(Lost(Some(error))) => Some(Err(again(error))),
             Some(Lost(None)) => {
                 let kind = io::ErrorKind::ConnectionReset;
-                Poll::Ready(Err(io::Error::new(kind, "Connection lost")))
+                Some(Err(io::Error::new(kind, "Connection lost")))
             }
-            None if !outbox.is_paused => Poll::Ready(Ok(())),
-            None => {
-                outbox.wait(context);
-                Poll::Pending
-            }
-        }
+            None => (!outbox.is_paused).then_some(Ok(())),
+        })
+        .await
     }
 
-    /// Ready when the connection has ended.
-    pub(super) fn poll_lost(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut outbox = self.outbox.lock();
-        match &outbox.lost {
-            Some(Lost(Some(error))) => Poll::Ready(Err(again(error))),
-            Some(Lost(None)) => Poll::Ready(Ok(())),
-            None => {
-                outbox.wait(context);
-                Poll::Pending
-            }
-        }
+    /// Waits until the connection has ended.
+    pub(super) async fn wait_lost(&self) -> io::Result<()> {
+        wait_until(&self.outbox, |outbox| match &outbox.lost {
+            Some(Lost(Some(error))) => Some(Err(again(error))),
+            Some(Lost(None)) => Some(Ok(())),
+            None => None,
+        })
+        .await
     }
 
     pub(super) fn waiting(&self) -> usize {

@@ -10,6 +10,7 @@ mod errors;
 mod inbox;
 mod reader;
 mod server;
+mod waiters;
 mod writer;
 
 use std::future::Future;

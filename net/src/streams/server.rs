@@ -19,6 +19,7 @@ use parking_lot::Mutex;
 
 use super::connection::Connection;
 use super::reader::StreamReader;
+use super::waiters::{Awaited, Waiters, wait_until};
 use super::writer::StreamWriter;
 use crate::{TcpListener, TcpSocket, TcpStream};
 
@@ -85,7 +86,7 @@ struct State {
     next_client: u64,
     accepting: Option<Waker>,
     /// Who waits for the end, of the serving or of all.
-    wakers: Vec<Waker>,
+    waiters: Waiters,
 }
 
 /// A connection's place among the clients of a server.
@@ -116,21 +117,16 @@ impl State {
 
     fn wakers_at_end(&mut self) -> Vec<Waker> {
         if self.has_ended() {
-            std::mem::take(&mut self.wakers)
+            self.waiters.take()
         } else {
             Vec::new()
         }
     }
+}
 
-    fn wait(&mut self, context: &Context<'_>) -> Poll<()> {
-        if !self
-            .wakers
-            .iter()
-            .any(|waker| waker.will_wake(context.waker()))
-        {
-            self.wakers.push(context.waker().clone());
-        }
-        Poll::Pending
+impl Awaited for State {
+    fn waiters(&mut self) -> &mut Waiters {
+        &mut self.waiters
     }
 }
 
@@ -197,7 +193,7 @@ impl Server {
                 clients: HashMap::new(),
                 next_client: 0,
                 accepting: None,
-                wakers: Vec::new(),
+                waiters: Waiters::default(),
             }),
             serve,
             runtime,
@@ -288,14 +284,7 @@ impl Server {
         }
         let _serving = Serving(self);
         self.start_serving().await?;
-        poll_fn(|context| {
-            let mut state = shared.state.lock();
-            if state.is_closed {
-                return Poll::Ready(());
-            }
-            state.wait(context)
-        })
-        .await;
+        wait_until(&shared.state, |state| state.is_closed.then_some(())).await;
         Ok(())
     }
 
@@ -323,15 +312,8 @@ impl Server {
     /// # Cancel safety
     /// Safe.
     pub async fn wait_closed(&self) {
-        let shared = self.shared();
-        poll_fn(|context| {
-            let mut state = shared.state.lock();
-            if state.has_ended() {
-                return Poll::Ready(());
-            }
-            state.wait(context)
-        })
-        .await;
+        let state = &self.shared().state;
+        wait_until(state, |state| state.has_ended().then_some(())).await;
     }
 
     /// The addresses it listens on; none once it is closed.
@@ -372,7 +354,7 @@ impl Shared {
         );
         let accepting = state.accepting.take();
         // Those of `serve_forever` go on; others find that there are still clients, and wait again.
-        let wakers = std::mem::take(&mut state.wakers);
+        let wakers = state.waiters.take();
         drop(state);
         drop(sockets);
         accepting.into_iter().chain(wakers).for_each(Waker::wake);

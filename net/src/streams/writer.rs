@@ -1,7 +1,6 @@
 //! The writing side: what is written goes out by itself, and `drain` waits for room.
 
 use std::fmt;
-use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -128,7 +127,7 @@ impl StreamWriter {
         if connection.is_closing() {
             yield_now().await;
         }
-        poll_fn(|context| connection.poll_room(context)).await
+        connection.wait_room().await
     }
 
     /// Says "no more from me", after what was written; reading stays open.
@@ -183,8 +182,7 @@ impl StreamWriter {
     /// # Cancel safety
     /// Safe.
     pub async fn wait_closed(&self) -> io::Result<()> {
-        let connection = self.connection();
-        poll_fn(|context| connection.poll_lost(context)).await
+        self.connection().wait_lost().await
     }
 
     /// Whom this side speaks to; `None` if the connection was gone before that could be asked.
