@@ -399,3 +399,17 @@ fn exception_cancel() {
         reader.set_exception(io::Error::other("spam"));
     });
 }
+
+/// What one task takes while another waits is not there for that any more; what comes then is.
+#[test]
+fn readline_goes_on_when_another_has_read_what_was_there() {
+    in_task(|| async {
+        let reader = Arc::new(fed(b"0123456789"));
+        let reading = reader.clone();
+        let task = create_task(async move { reading.readline().await.unwrap() });
+        sleep(ms(0)).await;
+        assert_eq!(reader.read(100).await.unwrap(), b"0123456789");
+        reader.feed_data(b"x\n");
+        assert_eq!(task.await.unwrap(), b"x\n");
+    });
+}

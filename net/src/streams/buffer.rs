@@ -6,9 +6,20 @@ pub(super) struct Buffer {
     bytes: Vec<u8>,
     /// Those before it have been taken.
     start: usize,
+    /// How many were taken or dropped since the beginning.
+    taken: u64,
 }
 
 impl Buffer {
+    pub(super) fn taken(&self) -> u64 {
+        self.taken
+    }
+
+    /// How many bytes came since the beginning.
+    pub(super) fn came(&self) -> u64 {
+        self.taken + self.len() as u64
+    }
+
     pub(super) fn as_slice(&self) -> &[u8] {
         &self.bytes[self.start..]
     }
@@ -45,6 +56,7 @@ impl Buffer {
     /// The first `n` bytes.
     pub(super) fn take(&mut self, n: usize) -> Vec<u8> {
         if n >= LARGE && n == self.len() && self.start == 0 {
+            self.taken += n as u64;
             return std::mem::take(&mut self.bytes);
         }
         let taken = self.as_slice()[..n].to_vec();
@@ -59,8 +71,9 @@ impl Buffer {
 
     /// Drops the first `n` bytes.
     pub(super) fn forget(&mut self, n: usize) {
+        debug_assert!(n <= self.len());
         self.start += n;
-        debug_assert!(self.start <= self.bytes.len());
+        self.taken += n as u64;
         if self.start >= self.bytes.len() {
             self.clear();
         }
@@ -68,6 +81,7 @@ impl Buffer {
 
     /// Drops all bytes, and the memory if it is a lot.
     pub(super) fn clear(&mut self) {
+        self.taken += self.len() as u64;
         self.start = 0;
         if self.bytes.capacity() > KEPT {
             self.bytes = Vec::new();

@@ -97,8 +97,8 @@ impl State {
 /// The one who waits for data.
 pub(super) struct Awaiting<'a> {
     pub(super) inbox: &'a Inbox,
-    /// How many bytes there were when it began to.
-    pub(super) had: usize,
+    /// How many bytes had come when it began to; another may take them meanwhile.
+    pub(super) had: u64,
 }
 
 impl Drop for Awaiting<'_> {

@@ -197,7 +197,8 @@ impl StreamReader {
             Err(ReadError::Incomplete(error)) => Ok(error.partial),
             Err(ReadError::LimitOverrun(error)) => {
                 let mut state = self.lock();
-                if state.buffer.as_slice()[error.consumed..].starts_with(b"\n") {
+                let rest = state.buffer.as_slice().get(error.consumed..);
+                if rest.is_some_and(|rest| rest.starts_with(b"\n")) {
                     state.buffer.forget(error.consumed + 1);
                 } else {
                     state.buffer.clear();
@@ -306,12 +307,16 @@ impl StreamReader {
         };
         assert!(shortest > 0, "Separator should be at least one-byte string");
         let limit = self.inbox().limit;
-        // Before it no separator begins.
-        let mut offset = 0;
+        // Before it no separator begins, unless somebody takes what is there.
+        let (mut offset, mut taken) = (0, None);
         loop {
             {
                 let mut state = self.lock();
                 state.check()?;
+                let now = Some(state.buffer.taken());
+                if std::mem::replace(&mut taken, now) != now {
+                    offset = 0;
+                }
                 let len = state.buffer.len();
                 if len >= offset + shortest {
                     let found = separators.iter().filter_map(|separator| {
@@ -342,7 +347,7 @@ impl StreamReader {
         }
     }
 
-    /// Waits until there is more in the buffer than now, or the end.
+    /// Waits until more has come than now, or the end.
     async fn wait_for_data(&self, by: &str) -> io::Result<()> {
         let mut awaiting = None;
         poll_fn(|context| {
@@ -365,14 +370,14 @@ impl StreamReader {
             return Err(io::Error::new(io::ErrorKind::ResourceBusy, message));
         }
         state.is_awaited = true;
-        let had = state.buffer.len();
+        let had = state.buffer.came();
         Ok(Awaiting { inbox, had })
     }
 
-    fn poll_data(&self, had: usize, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_data(&self, had: u64, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut state = self.lock();
         state.check()?;
-        if state.buffer.len() > had || state.is_eof {
+        if state.buffer.came() > had || state.is_eof {
             return Poll::Ready(Ok(()));
         }
         if let Source::Connection(connection) = &self.source {
