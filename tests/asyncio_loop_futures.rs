@@ -91,6 +91,10 @@ mod base_future_tests {
             inside.add_done_callback(move |_| into.say(get_running_loop().is_some()));
             outside.set_result(7).unwrap();
             assert_eq!(inside.await.unwrap(), 7);
+            // A worker may have set it before it was awaited.
+            while log.len() == 0 {
+                filch::asyncio::sleep(std::time::Duration::ZERO).await;
+            }
             assert_eq!(log.take(), [true]);
         });
     }

@@ -494,23 +494,4 @@ mod queue_shutdown_tests {
         queue.shutdown(false);
         assert_eq!(queue.get_nowait(), Err(QueueGetError::ShutDown));
     }
-
-    /// The drop of an item is anybody's code, and may look at the queue.
-    #[test]
-    fn test_shutdown_put_of_an_item_that_looks_at_its_queue() {
-        struct Item(Queue<Item>, Log<usize>);
-        impl Drop for Item {
-            fn drop(&mut self) {
-                self.1.say(self.0.qsize());
-            }
-        }
-
-        in_task(|| async {
-            let (queue, log) = (Queue::new(1), Log::new());
-            queue.shutdown(false);
-            let item = Item(queue.clone(), log.clone());
-            assert!(queue.put(item).await.is_err());
-            assert_eq!(log.take(), [0]);
-        });
-    }
 }

@@ -253,3 +253,25 @@ fn a_part_with_a_timeout_does_not_keep_its_loop() {
         eventually("the task ends with its loop", || drops.count() == 1);
     });
 }
+
+/// The drop of an item is anybody's code, and may look at the queue.
+#[test]
+fn an_item_may_look_at_the_queue_that_drops_it() {
+    struct Item(Queue<Item>, Log<usize>);
+    impl Drop for Item {
+        fn drop(&mut self) {
+            self.1.say(self.0.qsize());
+        }
+    }
+
+    let outcome = bounded(|| {
+        EventLoop::new().run_until_complete(async {
+            let (queue, log) = (Queue::new(1), Log::new());
+            queue.shutdown(false);
+            let item = Item(queue.clone(), log.clone());
+            assert!(queue.put(item).await.is_err());
+            assert_eq!(log.take(), [0]);
+        })
+    });
+    outcome.unwrap();
+}
