@@ -398,6 +398,30 @@ fn a_panic_hurts_no_other_client() {
     .unwrap();
 }
 
+/// Ours: the task that accepts ends with the server.
+#[test]
+fn a_closed_server_lets_go_of_its_function() {
+    everywhere(|| async {
+        let held = Arc::new(());
+        let captured = held.clone();
+        let serve = move |_reader, _writer| {
+            let captured = captured.clone();
+            async move { drop(captured) }
+        };
+        let server = start_server(serve, "127.0.0.1:0").await.unwrap();
+        // The accepting task waits by now.
+        let (reader, _writer) = open_connection(server.local_addrs()[0]).await.unwrap();
+        assert_eq!(in_time(reader.read_to_end()).await.unwrap(), b"");
+        drop(server);
+        in_time(async {
+            while Arc::strong_count(&held) > 1 {
+                filch::time::sleep(ms(1)).await;
+            }
+        })
+        .await;
+    });
+}
+
 /// Ours: many clients at once; each gets its own bytes back, in order.
 fn many_clients(random: &mut Random) -> impl Future<Output = ()> + Send + 'static + use<> {
     let mut randoms: Vec<_> = (0..40).map(|_| random.fork()).collect();
