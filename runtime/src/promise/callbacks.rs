@@ -13,7 +13,7 @@ use std::task::Waker;
 use super::follow::{Follow, Lead};
 use crate::done_list::DoneList;
 use crate::job::{Job, quietly};
-use crate::sync_prim::Mutex;
+use crate::sync_prim::{Mutex, MutexGuard};
 use std::sync::Arc;
 
 /// What one waiter wants.
@@ -59,11 +59,17 @@ impl Callbacks {
     #[inline]
     pub(crate) fn wait(&self, key: Key, waker: &Waker) {
         let mut list = self.0.lock();
-        let old = match list.find(key) {
-            Some(Callback::Wake(old)) if old.will_wake(waker) => return,
-            Some(slot) => std::mem::replace(slot, Callback::Wake(waker.clone())),
-            None => return list.push(key, Callback::Wake(waker.clone())),
-        };
+        match list.find(key) {
+            Some(Callback::Wake(old)) if old.will_wake(waker) => {}
+            Some(_) => Callbacks::replace(list, key, waker),
+            None => list.push(key, Callback::Wake(waker.clone())),
+        }
+    }
+
+    #[cold]
+    fn replace(mut list: MutexGuard<'_, List>, key: Key, waker: &Waker) {
+        let slot = list.find(key);
+        let old = slot.map(|slot| std::mem::replace(slot, Callback::Wake(waker.clone())));
         drop(list);
         // Not under the lock: a waker's drop may be anybody's code.
         quietly(|| drop(old));
@@ -119,15 +125,21 @@ impl List {
     fn push(&mut self, key: Key, callback: Callback) {
         match self {
             List::Empty => *self = List::One(key, callback),
-            List::One(..) => self.push_second(key, callback),
-            List::Many(all) => drop(all.insert(key, callback)),
+            List::One(..) | List::Many(_) => self.push_further(key, callback),
         }
     }
 
     #[cold]
-    fn push_second(&mut self, key: Key, callback: Callback) {
-        if let List::One(first_key, first) = std::mem::take(self) {
-            *self = List::Many(Box::new([(first_key, first), (key, callback)].into()));
+    fn push_further(&mut self, key: Key, callback: Callback) {
+        match std::mem::take(self) {
+            List::Empty => *self = List::One(key, callback),
+            List::One(first_key, first) => {
+                *self = List::Many(Box::new([(first_key, first), (key, callback)].into()));
+            }
+            List::Many(mut all) => {
+                all.insert(key, callback);
+                *self = List::Many(all);
+            }
         }
     }
 
