@@ -149,6 +149,23 @@ pub mod generator {
 pub use filch_runtime::sync;
 
 /// What `asyncio` has beside its event loop: tasks of a loop, and ways to await several of them.
+///
+/// | Python | here |
+/// |---|---|
+/// | `asyncio.run(main())` | [`run`](asyncio::run), on a thread that drives no runtime |
+/// | `create_task(f(), name="n")` | [`create_task`](asyncio::create_task); `event_loop.build_task().name("n").create(f())` |
+/// | `gather(a, b)`; `return_exceptions=True` | [`gather`](asyncio::gather); [`gather_outcomes`](asyncio::gather_outcomes); of several types: [`join!`](crate::join) |
+/// | `async with lock:` | `let held = lock.hold().await` |
+/// | `except CancelledError:` ... `raise` | [`catch_cancel`](asyncio::catch_cancel)`(..)` ... `cancelled.raise().await` |
+/// | `TaskGroup.create_task` | [`TaskGroup::spawn_on`](crate::task::TaskGroup::spawn_on): a child of `spawn` runs on the workers, outside the loop |
+/// | `async for line in reader` | [`StreamReader::lines`](asyncio::StreamReader::lines) |
+/// | `run_coroutine_threadsafe` | `create_task` of the loop, from any thread |
+///
+/// # What counts as an exception
+/// A task fails by a panic, or by being cancelled. An `Err` that its future returns is a value like others: `gather` goes
+/// on, [`ReturnWhen::FirstException`](asyncio::ReturnWhen::FirstException) does not stop, and nobody is told of one that nobody
+/// asked for. To have the first `Err` count, use [`try_join!`](crate::try_join), a [`TaskGroup`](crate::task::TaskGroup), or
+/// gather promises: [`Promise::wrap`](crate::Promise::wrap) makes an `Err` the promise's error.
 pub mod asyncio {
     #[doc(inline)]
     pub use filch_net::streams::{

@@ -454,6 +454,14 @@ mod running_loop_tests {
     use super::*;
 
     #[test]
+    fn a_loop_within_a_runtime_says_what_to_do() {
+        let said = filch::block_on(async {
+            filch::spawn(async { panic_of(|| filch::asyncio::run(async {})) }).await
+        });
+        assert!(said.unwrap().contains("EventLoop::start"));
+    }
+
+    #[test]
     fn test_running_loop_within_a_loop() {
         on_loops(|event_loop| {
             let outcome = event_loop.run_until_complete(async {

@@ -378,3 +378,15 @@ mod base_task_tests {
         });
     }
 }
+
+/// Whoever awaits such a task in another is `Send` all the same.
+#[test]
+fn outcomes_may_hold_static_references() {
+    let text = filch::asyncio::run(async {
+        let task = filch::asyncio::create_task(async { Err::<u8, &'static str>("no") });
+        let text: &'static str = filch::asyncio::create_task(async { "yes" }).await.unwrap();
+        assert_eq!(task.await.unwrap(), Err("no"));
+        text
+    });
+    assert_eq!(text.unwrap(), "yes");
+}

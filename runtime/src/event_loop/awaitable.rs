@@ -143,15 +143,17 @@ impl<A: Awaitable> Target for AsTarget<A> {
 ///
 /// # Cancel safety
 /// Safe: dropping it forgets the wait only.
+// The types of the outcome stand by themselves: were they `A`'s, whether a future that awaits one is `Send` would depend on
+// what is true of `A` for one lifetime only, as where the value is a `&'static str`.
 #[must_use = "futures do nothing unless you `.await` or poll them"]
-pub struct Leaf<A: Awaitable> {
+pub struct Leaf<A, V, E> {
     of: A,
-    wait: PromiseFuture<A::Value, A::Error>,
+    wait: PromiseFuture<V, E>,
     registered: Option<Registered>,
 }
 
-impl<A: Awaitable> Leaf<A> {
-    pub(super) fn new(of: A) -> Leaf<A> {
+impl<A: Awaitable> Leaf<A, A::Value, A::Error> {
+    pub(super) fn new(of: A) -> Self {
         Leaf {
             wait: of.to_promise().wait(),
             of,
@@ -160,10 +162,15 @@ impl<A: Awaitable> Leaf<A> {
     }
 }
 
-impl<A: Awaitable> Unpin for Leaf<A> {}
+impl<A, V, E> Unpin for Leaf<A, V, E> {}
 
-impl<A: Awaitable> Future for Leaf<A> {
-    type Output = Result<A::Value, PromiseError<A::Error>>;
+impl<A, V, E> Future for Leaf<A, V, E>
+where
+    A: Awaitable<Value = V, Error = E>,
+    V: Outcome,
+    E: Outcome,
+{
+    type Output = Result<V, PromiseError<E>>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
@@ -197,7 +204,7 @@ impl<A: Awaitable> Future for Leaf<A> {
     }
 }
 
-impl<A: Awaitable> std::fmt::Debug for Leaf<A> {
+impl<A, V, E> std::fmt::Debug for Leaf<A, V, E> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Leaf").finish_non_exhaustive()
     }

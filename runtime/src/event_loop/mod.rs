@@ -315,7 +315,14 @@ impl EventLoop {
         match Drive::begin(self.inner(), by) {
             Ok(_) if by == Phase::ByThread && context::drives() => {
                 // The driver leaves as it is dropped.
-                panic!("Cannot run the event loop while another loop is running")
+                match drive::current() {
+                    Some(_) => panic!("Cannot run the event loop while another loop is running"),
+                    None => panic!(
+                        "cannot run an event loop here: this thread drives a filch runtime; start the loop on its \
+                         workers (`EventLoop::start`) and await its tasks, or make `main` a plain function that calls \
+                         `asyncio::run`"
+                    ),
+                }
             }
             Ok(drive) => drive,
             Err(Phase::Closed) => panic!("{CLOSED}"),

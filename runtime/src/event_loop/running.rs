@@ -81,7 +81,7 @@ pub fn ensure_future<A: Ensure>(what: A) -> A::Awaitable {
 ///
 /// # Cancel safety
 /// Safe: dropping the future forgets the wait only.
-pub fn wait_on<A: Awaitable>(what: A) -> Leaf<A> {
+pub fn wait_on<A: Awaitable>(what: A) -> Leaf<A, A::Value, A::Error> {
     Leaf::new(what)
 }
 

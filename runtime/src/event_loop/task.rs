@@ -131,8 +131,14 @@ pub(super) struct Core<T> {
     key: AtomicUsize,
 }
 
-/// What the outcome of a loop's task must be: it is cloned for each who asks. Share what is dear as an `Arc`.
+/// What the outcome of a loop's task must be: it is cloned for each who asks. Share what is dear, or no `Clone`, as an `Arc`:
+/// an `io::Error` by `.map_err(Arc::new)`, for one.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the outcome of a loop's task: it must be `Clone + Send + Sync + 'static`",
+    note = "`io::Error` and boxed errors are not `Clone`: `.map_err(Arc::new)` makes them so"
+)]
 pub trait Outcome: Clone + Send + Sync + 'static {}
+#[diagnostic::do_not_recommend]
 impl<T: Clone + Send + Sync + 'static> Outcome for T {}
 
 thread_local! {

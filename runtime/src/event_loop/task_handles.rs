@@ -93,18 +93,18 @@ impl<T: Outcome> LoopTask<T> {
 
 impl<T: Outcome> IntoFuture for LoopTask<T> {
     type Output = Result<T, TaskError>;
-    type IntoFuture = Leaf<LoopTask<T>>;
+    type IntoFuture = Leaf<LoopTask<T>, T, TaskPanic>;
 
-    fn into_future(self) -> Leaf<LoopTask<T>> {
+    fn into_future(self) -> Leaf<LoopTask<T>, T, TaskPanic> {
         Leaf::new(self)
     }
 }
 
 impl<T: Outcome> IntoFuture for &LoopTask<T> {
     type Output = Result<T, TaskError>;
-    type IntoFuture = Leaf<LoopTask<T>>;
+    type IntoFuture = Leaf<LoopTask<T>, T, TaskPanic>;
 
-    fn into_future(self) -> Leaf<LoopTask<T>> {
+    fn into_future(self) -> Leaf<LoopTask<T>, T, TaskPanic> {
         Leaf::new(self.clone())
     }
 }

@@ -54,7 +54,7 @@ pub use start::{Ready, StartError, Starting};
 /// A request to stop the task ([`TaskRef::cancel`](crate::event_loop::TaskRef::cancel)) stops the group; when all have ended
 /// it goes on to whoever is around, and only the requests that were made are counted. If something has failed by then, that
 /// is told first, and the request comes again at the task's next await. [`spawn_on`](Self::spawn_on) makes a child that is a
-/// task of the loop.
+/// task of the loop; one of [`spawn`](Self::spawn) runs on the workers, where what needs a loop panics.
 ///
 /// # Why children cannot borrow
 /// A future can be forgotten without being dropped ([`std::mem::forget`]); then nobody would wait, and what is borrowed
@@ -137,7 +137,7 @@ impl<E: Send + 'static> TaskGroup<E> {
     /// If there is no current runtime.
     ///
     /// # Source
-    /// `asyncio.TaskGroup.create_task`, `trio.Nursery.start_soon`.
+    /// `trio.Nursery.start_soon`; asyncio's `TaskGroup.create_task`, but on the workers: see [`spawn_on`](Self::spawn_on).
     #[track_caller]
     #[inline]
     pub fn spawn<F, T>(&self, future: F) -> Child<T>

@@ -41,8 +41,8 @@ struct Left {
 
 /// Gathers the values of all: in the order of the arguments, once all are done; or the first error, and the others run on.
 ///
-/// Futures become tasks of the running loop. A child that is cancelled is an error like others. Errors that come after the
-/// first are dropped.
+/// Futures become tasks of the running loop, which fail by a panic: an `Err` that one returns is a value. A child that is
+/// cancelled is an error like others. Errors that come after the first are dropped.
 ///
 /// # Panics
 /// Outside a loop.
@@ -292,7 +292,7 @@ impl<A: Awaitable, V: Outcome> Ensure for Gather<A, V> {
 
 /// Waits for all: `gather.await`. A task that waits so and is asked to stop cancels the children.
 #[must_use = "futures do nothing unless you `.await` or poll them"]
-pub struct Gathering<A: Awaitable, V: Outcome>(Leaf<Gather<A, V>>);
+pub struct Gathering<A: Awaitable, V: Outcome>(Leaf<Gather<A, V>, V, Error<A>>);
 
 impl<A: Awaitable, V: Outcome> Future for Gathering<A, V> {
     type Output = Result<V, Error<A>>;

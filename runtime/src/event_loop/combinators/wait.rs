@@ -22,7 +22,8 @@ use crate::promise::{CallbackId, Follow, Lead, Promise, PromiseError, PromiseSta
 pub enum ReturnWhen {
     /// When any is done: with a value, with an error or cancelled.
     FirstCompleted,
-    /// When any fails, which being cancelled is not; or when all are done.
+    /// When any fails, which being cancelled is not; or when all are done. A task fails by a panic: an `Err` that its future
+    /// returns is a value.
     FirstException,
     /// When all are done.
     #[default]
