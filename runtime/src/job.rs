@@ -1,6 +1,6 @@
 //! A job runs once: the pivot between the cells, which make jobs, and the engines, which carry them.
 //!
-//! Here as elsewhere, `ordering("name", …)`, `store_load_fence("name")` and `keep("name")` are the ordering, the fence and
+//! Here as elsewhere, `ordering("…", …)`, `store_load_fence("…")` and `keep("…")` are the ordering, the fence and
 //! `true`; only models (`make model`) read the name, and weaken what it names: see `sync_prim.rs`.
 
 use std::any::Any;
