@@ -15,7 +15,7 @@ use filch::EventLoop;
 use filch::asyncio::{self, RunError, Runner, catch_cancel, create_task, current_task, sleep};
 use rustix::process::{Signal, getpid, kill_process};
 
-use common::{bounded, child, child_role, eventually, run_child, threads_called};
+use common::{a_while, bounded, child, child_role, eventually, run_child, threads_called};
 
 const SIGINT: i32 = 2;
 
@@ -174,7 +174,7 @@ fn the_third_interrupt_ends_a_process_that_is_stuck() {
             // Each is heard by itself: SIGINT is not counted while it is pending.
             loop {
                 interrupt_self();
-                std::thread::sleep(Duration::from_millis(1));
+                std::thread::yield_now();
             }
         });
     });
@@ -185,7 +185,7 @@ fn after_a_run_ctrl_c_ends_the_process_again() {
     in_child_that_dies("after_a_run_ctrl_c_ends_the_process_again", || {
         asyncio::run(async {}).unwrap();
         interrupt_self();
-        std::thread::sleep(Duration::from_secs(50));
+        std::thread::park_timeout(a_while());
     });
 }
 

@@ -1,5 +1,6 @@
 //! The event loop keeps asyncio's promises. Modules and tests are named after those of CPython whose situation they have.
 
+use std::sync::mpsc;
 use std::thread;
 
 use filch::EventLoop;
@@ -187,14 +188,20 @@ mod base_event_loop_tests {
     fn test_a_new_earliest_timer_wakes_the_loop() {
         on_loops(|event_loop| {
             event_loop.call_later(ms(3_600_000), || panic!("too late"));
-            let on = event_loop.clone();
-            let other = thread::spawn(move || {
-                thread::sleep(ms(20));
-                let stop = on.clone();
-                on.call_later(ms(1), move || stop.stop());
-            });
-            event_loop.run_forever();
-            other.join().unwrap();
+            for _ in 0..many(50) {
+                // Begun by the last callback before the driver has nothing more to do.
+                let on = event_loop.clone();
+                let (tell, other) = mpsc::channel();
+                event_loop.call_soon(move || {
+                    let other = thread::spawn(move || {
+                        let stop = on.clone();
+                        on.call_later(ms(1), move || stop.stop());
+                    });
+                    tell.send(other).unwrap();
+                });
+                event_loop.run_forever();
+                other.recv().unwrap().join().unwrap();
+            }
         });
     }
 

@@ -295,11 +295,11 @@ mod base_sock_tests_mixin {
             let address = listener.local_addr().unwrap();
             let on = event_loop.clone();
             let outcome = event_loop.run_until_complete(async move {
-                let client = create_task(asyncio::to_thread(move || {
-                    thread::sleep(ms(5));
-                    Arc::new(TcpStream::connect(address).unwrap())
-                }));
-                let (socket, peer) = on.sock_accept(&listener).await.unwrap();
+                let mut accepted = Box::pin(on.sock_accept(&listener));
+                assert!(futures::poll!(&mut accepted).is_pending());
+                let connect = move || Arc::new(TcpStream::connect(address).unwrap());
+                let client = create_task(asyncio::to_thread(connect));
+                let (socket, peer) = accepted.await.unwrap();
                 let client = client.await.unwrap().unwrap();
                 assert_eq!(peer.unwrap(), client.local_addr().unwrap());
                 // Non-blocking already.

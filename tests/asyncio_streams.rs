@@ -4,56 +4,21 @@
 #[path = "common/asyncio.rs"]
 mod asyncio_common;
 mod common;
+#[path = "common/readers.rs"]
+mod readers;
 
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
 
 use filch::EventLoop;
-use filch::asyncio::{IncompleteReadError, LimitOverrunError, ReadError, StreamReader};
+use filch::asyncio::{ReadError, StreamReader};
 use filch::asyncio::{create_task, sleep};
 
 use asyncio_common::{in_task, ms, panic_of};
 use common::Probe;
+use readers::{all, fed, incomplete, overrun, soon};
 
 const DATA: &[u8] = b"line1\nline2\nline3\n";
-
-/// A reader that has got this, and more to come.
-fn fed(data: &[u8]) -> StreamReader {
-    let reader = StreamReader::new();
-    reader.feed_data(data);
-    reader
-}
-
-/// A reader that has got this, and no more.
-fn all(data: &[u8]) -> StreamReader {
-    let reader = fed(data);
-    reader.feed_eof();
-    reader
-}
-
-/// Has the loop call this in its next iteration, with the reader.
-fn soon(reader: &Arc<StreamReader>, call: impl FnOnce(&StreamReader) + Send + 'static) {
-    let reader = reader.clone();
-    EventLoop::current()
-        .unwrap()
-        .call_soon(move || call(&reader));
-}
-
-#[track_caller]
-fn incomplete<T: std::fmt::Debug>(outcome: Result<T, ReadError>) -> IncompleteReadError {
-    match outcome {
-        Err(ReadError::Incomplete(error)) => error,
-        other => panic!("{other:?}"),
-    }
-}
-
-#[track_caller]
-fn overrun<T: std::fmt::Debug>(outcome: Result<T, ReadError>) -> LimitOverrunError {
-    match outcome {
-        Err(ReadError::LimitOverrun(error)) => error,
-        other => panic!("{other:?}"),
-    }
-}
 
 #[test]
 fn feed_empty_data() {

@@ -8,12 +8,10 @@ use std::task::Poll;
 use std::time::Duration;
 
 use filch::task::{CancelScope, yield_now};
-use filch::time::{Instant, fail_after, fail_at, move_on_after, move_on_at, sleep};
+use filch::time::{self, Instant, fail_after, fail_at, move_on_after, move_on_at, sleep};
 
 mod common;
-use common::{
-    Drops, Probe, Random, bounded, end, eventually, in_time, many, multi, on_each_kind, single,
-};
+use common::{Drops, Probe, Random, bounded, end, eventually, many, multi, on_each_kind, single};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -75,23 +73,17 @@ fn what_is_ready_wins_over_a_deadline_that_has_passed() {
         let zero = end(&rt, move_on_after(Duration::ZERO, async { 7 }));
         assert_eq!(zero, Some(7));
         // Both are there when the worker comes back to it.
-        let both = |ahead| {
-            end(&rt, async {
-                let at = Instant::now() + ahead;
-                let both = move_on_at(at, async {
-                    sleep(ahead).await;
-                    7
-                });
-                let mut both = Box::pin(both);
-                if futures::poll!(&mut both).is_ready() {
-                    return None;
-                }
-                std::thread::sleep(2 * ahead);
-                assert_eq!(both.await, Some(7));
-                Some(())
-            })
-        };
-        in_time(both);
+        end(&rt, async {
+            time::pause();
+            let at = Instant::now() + soon();
+            let mut both = Box::pin(move_on_at(at, async {
+                sleep(soon()).await;
+                7
+            }));
+            assert!(futures::poll!(&mut both).is_pending());
+            time::advance(2 * soon()).await;
+            assert_eq!(both.await, Some(7));
+        });
     });
 }
 

@@ -7,36 +7,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Poll, Wake, Waker};
 
-use filch::sync::broadcast::error::{RecvError, TryRecvError};
-use filch::sync::broadcast::{Receiver, Sender, channel};
+use filch::sync::broadcast::error::RecvError;
+use filch::sync::broadcast::{Sender, channel};
 use filch::task::yield_now;
 
+#[path = "common/broadcasts.rs"]
+mod broadcasts;
 mod common;
 #[path = "common/polled.rs"]
 mod polled;
+use broadcasts::{CLOSED, EMPTY, assert_next, lagged, send};
 use common::{Drops, Probe, Random, bounded};
 use polled::{Polled, now, poll_by};
-
-const EMPTY: Result<i32, TryRecvError> = Err(TryRecvError::Empty);
-const CLOSED: Result<i32, TryRecvError> = Err(TryRecvError::Closed);
-
-fn lagged(missed: u64) -> Result<i32, TryRecvError> {
-    Err(TryRecvError::Lagged(missed))
-}
-
-fn send(tx: &Sender<i32>, messages: impl IntoIterator<Item = i32>) {
-    for message in messages {
-        tx.send(message).unwrap();
-    }
-}
-
-/// What comes next, one after the other.
-#[track_caller]
-fn assert_next(rx: &mut Receiver<i32>, expected: &[Result<i32, TryRecvError>]) {
-    for (n, expected) in expected.iter().enumerate() {
-        assert_eq!(rx.try_recv(), *expected, "at {n}");
-    }
-}
 
 #[test]
 fn send_try_recv_bounded() {

@@ -1,33 +1,16 @@
 //! Receivers that are overtaken, as tokio has it: each test stands for the one of the same name in tokio's
 //! `sync_broadcast.rs`.
 
-use filch::sync::broadcast::error::{RecvError, TryRecvError};
-use filch::sync::broadcast::{Receiver, Sender, channel};
+use filch::sync::broadcast::channel;
+use filch::sync::broadcast::error::RecvError;
 
+#[path = "common/broadcasts.rs"]
+mod broadcasts;
 mod common;
 #[path = "common/polled.rs"]
 mod polled;
+use broadcasts::{EMPTY, assert_next, lagged, send};
 use polled::now;
-
-const EMPTY: Result<i32, TryRecvError> = Err(TryRecvError::Empty);
-
-fn lagged(missed: u64) -> Result<i32, TryRecvError> {
-    Err(TryRecvError::Lagged(missed))
-}
-
-fn send(tx: &Sender<i32>, messages: impl IntoIterator<Item = i32>) {
-    for message in messages {
-        tx.send(message).unwrap();
-    }
-}
-
-/// What comes next, one after the other.
-#[track_caller]
-fn assert_next(rx: &mut Receiver<i32>, expected: &[Result<i32, TryRecvError>]) {
-    for (n, expected) in expected.iter().enumerate() {
-        assert_eq!(rx.try_recv(), *expected, "at {n}");
-    }
-}
 
 #[test]
 fn slow_receiver_within_capacity_does_not_lag() {

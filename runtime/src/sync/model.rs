@@ -254,9 +254,10 @@ fn what_is_freed_while_one_waits_carries_what_was_written() {
 fn a_writer_is_alone() {
     explore(|| {
         let lock = Arc::new((RwLock::new(()), loom::cell::UnsafeCell::new(0)));
-        // SAFETY: as for `Kept`.
-        let read =
-            |both: &(RwLock<()>, loom::cell::UnsafeCell<u32>)| both.1.with(|n| unsafe { *n });
+        let read = |both: &(RwLock<()>, loom::cell::UnsafeCell<u32>)| {
+            // SAFETY: as for `Kept`.
+            both.1.with(|n| unsafe { *n })
+        };
         let them = lock.clone();
         let writer = thread::spawn(move || {
             let guard = block_on(them.0.write());

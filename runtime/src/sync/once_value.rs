@@ -54,15 +54,19 @@ impl<T> OnceValue<T> {
 
     #[inline]
     pub(super) fn get(&self) -> Option<&T> {
+        if !self.is_set() {
+            return None;
+        }
         // SAFETY: IS_SET: the value is there, and nobody writes to it while `self` is shared.
-        self.is_set()
-            .then(|| unsafe { (*self.value.get()).assume_init_ref() })
+        Some(unsafe { (*self.value.get()).assume_init_ref() })
     }
 
     pub(super) fn get_mut(&mut self) -> Option<&mut T> {
+        if !self.is_set() {
+            return None;
+        }
         // SAFETY: IS_SET: the value is there, and `self` is ours.
-        self.is_set()
-            .then(|| unsafe { self.value.get_mut().assume_init_mut() })
+        Some(unsafe { self.value.get_mut().assume_init_mut() })
     }
 
     /// Gives the value back if there is one already.

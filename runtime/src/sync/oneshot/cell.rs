@@ -258,9 +258,10 @@ impl<T> Tx<T> {
         let mut spoken = COMPLETE;
         if let Some(value) = value {
             spoken |= VALUE;
-            // SAFETY: the value is the sender's until COMPLETE, and is not there yet.
-            cell.value
-                .with_mut(|slot| unsafe { slot.cast::<T>().write(value) });
+            cell.value.with_mut(|slot| {
+                // SAFETY: the value is the sender's until COMPLETE, and is not there yet.
+                unsafe { slot.cast::<T>().write(value) };
+            });
         }
         loop {
             let receiver = cell.rx_waker.copy();
@@ -316,13 +317,13 @@ impl<T> Tx<T> {
     pub(super) fn poll_closed(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let cell = self.cell();
         let now = cell.now(ordering("oneshot_end", Ordering::Acquire));
+        if now & CLOSED != 0 {
+            return Poll::Ready(());
+        }
         // SAFETY: the sender's own.
-        let waits = now & CLOSED == 0
-            && unsafe { cell.wait(&cell.tx_waker, TX_WAKER, now, context.waker()) };
-        if waits {
-            Poll::Pending
-        } else {
-            Poll::Ready(())
+        match unsafe { cell.wait(&cell.tx_waker, TX_WAKER, now, context.waker()) } {
+            true => Poll::Pending,
+            false => Poll::Ready(()),
         }
     }
 }
@@ -346,13 +347,13 @@ impl<T> Rx<T> {
     pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let cell = self.cell();
         let now = cell.now(ordering("oneshot_seen", Ordering::Acquire));
+        if now & DECIDED != 0 {
+            return Poll::Ready(());
+        }
         // SAFETY: the receiver's own.
-        let waits = now & DECIDED == 0
-            && unsafe { cell.wait(&cell.rx_waker, RX_WAKER, now, context.waker()) };
-        if waits {
-            Poll::Pending
-        } else {
-            Poll::Ready(())
+        match unsafe { cell.wait(&cell.rx_waker, RX_WAKER, now, context.waker()) } {
+            true => Poll::Pending,
+            false => Poll::Ready(()),
         }
     }
 

@@ -103,10 +103,11 @@ impl<N> Node<N> {
     /// If it is in one: then the list's lock is needed, see [`Locked::data`].
     pub(super) fn data<R>(self: Pin<&mut Self>, f: impl FnOnce(&mut N) -> R) -> R {
         assert!(self.phase() != Phase::Linked, "the waiter is in a list");
-        // SAFETY: the phase is idle or taken, so by the table the inside is the future's, and `self` is the future's only
-        // reference to the node. No list makes it linked but by a `Pin<&mut Self>`.
-        self.inside
-            .with_mut(|inside| f(unsafe { &mut (*inside).data }))
+        self.inside.with_mut(|inside| {
+            // SAFETY: the phase is idle or taken, so by the table the inside is the future's, and `self` is the future's
+            // only reference to the node. No list makes it linked but by a `Pin<&mut Self>`.
+            f(unsafe { &mut (*inside).data })
+        })
     }
 
     /// Makes a taken node idle, so that it can wait again.
