@@ -12,6 +12,7 @@ mod error; //        what, whose, where
 mod home; //         which thread this is, and what only that one reaches
 mod inherit; //      values that follow a spawn
 mod job; //          run once; who takes it
+mod once_value; //  a place that a value comes to once
 mod origin; //       which task, spawned where
 mod park; //         a thread's sleep token
 mod sync_prim; //    std or loom

@@ -73,7 +73,7 @@ impl<T: Outcome> Awaitable for LoopTask<T> {
     type Error = TaskPanic;
 
     fn to_promise(&self) -> Promise<T, TaskPanic> {
-        self.promise().clone()
+        self.promise()
     }
 
     fn ask_to_stop(&self, reason: Arc<str>) -> bool {

@@ -6,6 +6,7 @@
 //! stop, `watch` and `sock` the descriptors, `report` what goes wrong where nobody asks.
 
 mod awaitable;
+mod body;
 mod buffer;
 mod build;
 mod cancel;

@@ -3,7 +3,7 @@
 //! | field       | who may touch it                                               |
 //! |-------------|----------------------------------------------------------------|
 //! | `promise`   | anyone; the step that ends the task sets it, once              |
-//! | `future`    | the step, which runs on the loop's driver; `destroy` at the end |
+//! | `body`      | the step, which runs on the loop's driver; `destroy` at the end |
 //! | `scheduled` | a waker sets it and queues a step; the step clears it, before the poll |
 //! | `cancelling`| anyone: its own lock                                           |
 //!
@@ -15,12 +15,13 @@ use std::fmt;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::task::{self, Poll, Wake, Waker};
 
 use parking_lot::Mutex;
 
+use super::body::Body;
 use super::cancel::{self, Delivery, Requests};
 use super::contexts::Context;
 use super::report::ExceptionContext;
@@ -30,7 +31,9 @@ use crate::error::{Cause, JoinError};
 use crate::inherit::Worn;
 use crate::job::quietly;
 use crate::origin::{Origin, Whose};
-use crate::promise::{CallbackId, Follow, Lead, Promise, PromiseError};
+use crate::promise::{
+    CallbackId, Follow, Holds, Lead, Promise, PromiseError, PromiseState, Shared,
+};
 
 /// A task panicked: the error of whoever awaits it. Says which task, and where it was made.
 ///
@@ -99,29 +102,33 @@ pub(super) trait AnyTask: Send + Sync {
     /// Somebody has the outcome.
     fn retrieve(&self);
     /// Wakes the waker once it is done. True if it is.
-    fn poll_done(&self, waker: &Waker, key: &mut Option<CallbackId>) -> bool;
+    fn poll_done(self: Arc<Self>, waker: &Waker, key: &mut Option<CallbackId>) -> bool;
     /// Takes a wait of `poll_done` back.
     fn forget(&self, callback: CallbackId);
     /// Its panic, if it has ended so.
     fn panic(&self) -> Option<TaskPanic>;
     /// Ends a task whose loop is closed.
-    fn destroy(&self);
+    fn destroy(self: Arc<Self>);
     /// What its waker is known by.
     fn waker_address(self: Arc<Self>) -> usize;
     /// Adds where those lead that wait for it.
     fn leads(&self, into: &mut Vec<Lead>);
 }
 
-pub(super) struct Core<T> {
+/// What its handle can do with a task: it knows the type of the outcome, but not that of the future.
+pub(super) trait TypedTask<T>: AnyTask {
+    fn promise(self: Arc<Self>) -> Promise<T, TaskPanic>;
+    fn untyped(self: Arc<Self>) -> Arc<dyn AnyTask>;
+}
+
+/// A task, in one allocation.
+pub(super) struct Core<F: Future> {
     event_loop: Arc<Inner>,
-    pub(super) promise: Promise<T, TaskPanic>,
-    future: Mutex<Option<Pin<Box<dyn Future<Output = T> + Send>>>>,
+    promise: Shared<F::Output, TaskPanic>,
     scheduled: AtomicBool,
     has_begun: AtomicBool,
     /// Somebody has asked for the outcome.
     retrieved: AtomicBool,
-    /// The outcome, if it is a panic: what `drop` tells if nobody has asked.
-    panicked: OnceLock<TaskPanic>,
     cancelling: Requests,
     origin: Origin,
     /// What its steps wear.
@@ -129,6 +136,7 @@ pub(super) struct Core<T> {
     name: Mutex<Option<Arc<str>>>,
     /// Where the loop keeps it.
     key: AtomicUsize,
+    body: Body<F>,
 }
 
 /// What the outcome of a loop's task must be: it is cloned for each who asks. Share what is dear, or no `Clone`, as an `Arc`:
@@ -168,32 +176,32 @@ impl Drop for Entered {
     }
 }
 
-impl<T: Outcome> Core<T> {
+impl<F> Core<F>
+where
+    F: Future + Send + 'static,
+    F::Output: Outcome,
+{
     /// A new task, which the loop owns from here. Its first step is not queued yet.
-    pub(super) fn new<F>(
+    pub(super) fn new(
         event_loop: &Arc<Inner>,
         future: F,
         mut origin: Origin,
         name: Option<Arc<str>>,
         values: Option<Context>,
-    ) -> Arc<Core<T>>
-    where
-        F: Future<Output = T> + Send + 'static,
-    {
+    ) -> Arc<Core<F>> {
         let inherited = origin.extra.take().and_then(|extra| extra.inheritance);
         let task = Arc::new(Core {
             event_loop: event_loop.clone(),
-            promise: Promise::with(event_loop.clone()),
-            future: Mutex::new(Some(Box::pin(future))),
+            promise: Shared::new(event_loop.clone()),
             scheduled: AtomicBool::new(false),
             has_begun: AtomicBool::new(false),
             retrieved: AtomicBool::new(false),
-            panicked: OnceLock::new(),
             cancelling: Requests::default(),
             origin,
             values: values.unwrap_or_else(|| Context::of(inherited)),
             name: Mutex::new(name),
             key: AtomicUsize::new(usize::MAX),
+            body: Body::new(future),
         });
         let key = event_loop.tasks.lock().insert(task.clone());
         // Ordering: Relaxed: read by the step that ends the task, which is queued after this, and by nobody else.
@@ -220,14 +228,19 @@ impl<T: Outcome> Core<T> {
         }
     }
 
+    fn body(&self) -> Pin<&Body<F>> {
+        // SAFETY: a core is made in `new`, in an `Arc` out of which nobody takes it, so it stays where it is until it is
+        // dropped; it has no other use for its body than this.
+        unsafe { Pin::new_unchecked(&self.body) }
+    }
+
     /// Polls until it is pending with nothing more thrown into it.
     fn advance(
-        self: &Arc<Self>,
+        &self,
+        mut future: Pin<&mut F>,
         worn: &Worn,
         context: &mut task::Context<'_>,
-    ) -> Option<Result<T, TaskError>> {
-        let mut slot = self.future.lock();
-        let future = slot.as_mut()?;
+    ) -> Option<Result<F::Output, TaskError>> {
         loop {
             if self.cancelling.is_due() {
                 match self.cancelling.deliver(context.waker()) {
@@ -270,9 +283,8 @@ impl<T: Outcome> Core<T> {
     }
 
     /// Drops the future and sets the outcome; the loop lets go.
-    fn finish(&self, outcome: Result<T, TaskError>) {
-        let future = self.future.lock().take();
-        let dropped = catch_unwind(AssertUnwindSafe(|| drop(future)));
+    fn finish(self: Arc<Self>, outcome: Result<F::Output, TaskError>) {
+        let dropped = catch_unwind(AssertUnwindSafe(|| self.body().clear()));
         let outcome = match (outcome, dropped) {
             (Err(PromiseError::Cancelled { .. }), Err(payload)) => {
                 Err(PromiseError::Failed(self.panic_of(payload)))
@@ -284,16 +296,16 @@ impl<T: Outcome> Core<T> {
             (outcome, Ok(())) => outcome,
         };
         self.let_go();
+        let promise = self.promise();
         let set = match outcome {
-            Ok(value) => self.promise.set_result(value),
+            Ok(value) => promise.set_result(value),
             Err(PromiseError::Failed(panic)) => {
-                let _first = self.panicked.set(panic.clone());
                 // Whether it is told is for the task to say.
-                self.promise.mark_retrieved();
-                self.promise.set_error(panic)
+                promise.mark_retrieved();
+                promise.set_error(panic)
             }
             Err(PromiseError::Cancelled { reason }) => {
-                self.promise.cancel(reason);
+                promise.cancel(reason);
                 Ok(())
             }
         };
@@ -310,7 +322,35 @@ impl<T: Outcome> Core<T> {
     }
 }
 
-impl<T: Outcome> AnyTask for Core<T> {
+impl<F> Holds<F::Output, TaskPanic> for Core<F>
+where
+    F: Future + Send + 'static,
+    F::Output: Outcome,
+{
+    fn shared(&self) -> &Shared<F::Output, TaskPanic> {
+        &self.promise
+    }
+}
+
+impl<F> TypedTask<F::Output> for Core<F>
+where
+    F: Future + Send + 'static,
+    F::Output: Outcome,
+{
+    fn promise(self: Arc<Self>) -> Promise<F::Output, TaskPanic> {
+        Promise::inside(self)
+    }
+
+    fn untyped(self: Arc<Self>) -> Arc<dyn AnyTask> {
+        self
+    }
+}
+
+impl<F> AnyTask for Core<F>
+where
+    F: Future + Send + 'static,
+    F::Output: Outcome,
+{
     fn step(self: Arc<Self>) {
         // Ordering: AcqRel, as in `wake_up`; before the poll, so that a wake-up during it counts.
         self.scheduled.swap(false, Ordering::AcqRel);
@@ -323,8 +363,12 @@ impl<T: Outcome> AnyTask for Core<T> {
         // Asked to stop by another thread while the last step went on to wait for something.
         cancel::hand_on(&*self);
         let worn = Worn::of(self.values.inheritance());
-        match self.advance(&worn, &mut task::Context::from_waker(&waker)) {
-            Some(outcome) => self.finish(outcome),
+        let mut context = task::Context::from_waker(&waker);
+        let polled = self
+            .body()
+            .with(|future| self.advance(future, &worn, &mut context));
+        match polled.flatten() {
+            Some(outcome) => self.clone().finish(outcome),
             // Asked to stop during the poll: as if by another, now that it waits.
             None if cancel::hand_on(&*self) => self.wake_up(),
             None => {}
@@ -353,11 +397,11 @@ impl<T: Outcome> AnyTask for Core<T> {
     }
 
     fn is_done(&self) -> bool {
-        self.promise.is_done()
+        self.promise.state() != PromiseState::Pending
     }
 
     fn is_cancelled(&self) -> bool {
-        self.promise.is_cancelled()
+        self.promise.state() == PromiseState::Cancelled
     }
 
     fn has_begun(&self) -> bool {
@@ -368,14 +412,14 @@ impl<T: Outcome> AnyTask for Core<T> {
         self.retrieved.store(true, Ordering::Relaxed);
     }
 
-    fn poll_done(&self, waker: &Waker, callback: &mut Option<CallbackId>) -> bool {
+    fn poll_done(self: Arc<Self>, waker: &Waker, callback: &mut Option<CallbackId>) -> bool {
         if let Some(old) = callback.take() {
             self.promise.remove_done_callback(old);
         }
-        if self.promise.is_done() {
+        if self.is_done() {
             return true;
         }
-        *callback = Some(self.promise.follow(Arc::new(Woken(waker.clone()))));
+        *callback = Some(self.promise().follow(Arc::new(Woken(waker.clone()))));
         false
     }
 
@@ -384,10 +428,13 @@ impl<T: Outcome> AnyTask for Core<T> {
     }
 
     fn panic(&self) -> Option<TaskPanic> {
-        self.panicked.get().cloned()
+        match self.promise.outcome() {
+            Some(Err(PromiseError::Failed(panic))) => Some(panic.clone()),
+            _ => None,
+        }
     }
 
-    fn destroy(&self) {
+    fn destroy(self: Arc<Self>) {
         let reason = Arc::from("the event loop was closed");
         self.finish(Err(PromiseError::Cancelled { reason }));
     }
@@ -414,7 +461,11 @@ impl Follow for Woken {
     }
 }
 
-impl<T: Outcome> Wake for Core<T> {
+impl<F> Wake for Core<F>
+where
+    F: Future + Send + 'static,
+    F::Output: Outcome,
+{
     fn wake(self: Arc<Self>) {
         self.wake_up();
     }
@@ -424,12 +475,12 @@ impl<T: Outcome> Wake for Core<T> {
     }
 }
 
-impl<T> Drop for Core<T> {
+impl<F: Future> Drop for Core<F> {
     fn drop(&mut self) {
         if *self.retrieved.get_mut() {
             return;
         }
-        if let Some(panic) = self.panicked.get() {
+        if let Some(Err(PromiseError::Failed(panic))) = self.promise.outcome() {
             let context = ExceptionContext::new("Task exception was never retrieved")
                 .with_exception(panic)
                 .made_at(self.origin.spawned_at)

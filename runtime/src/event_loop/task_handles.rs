@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use super::awaitable::Leaf;
-use super::task::{AnyTask, Core, Outcome, TaskError, TaskPanic};
+use super::task::{AnyTask, Outcome, TaskError, TaskPanic, TypedTask};
 use super::{EventLoop, cancel};
 use crate::origin::Id;
 use crate::promise::{CallbackId, InvalidState, Promise};
@@ -27,7 +27,7 @@ use crate::promise::{CallbackId, InvalidState, Promise};
 /// assert_eq!(event_loop.run_until_complete(task.clone()).unwrap(), 4);
 /// assert_eq!(task.result().unwrap().unwrap(), 4);
 /// ```
-pub struct LoopTask<T>(pub(super) Arc<Core<T>>);
+pub struct LoopTask<T>(pub(super) Arc<dyn TypedTask<T>>);
 
 impl<T> Clone for LoopTask<T> {
     fn clone(&self) -> LoopTask<T> {
@@ -38,7 +38,7 @@ impl<T> Clone for LoopTask<T> {
 impl<T: Outcome> LoopTask<T> {
     /// The task without its type.
     pub fn task(&self) -> TaskRef {
-        TaskRef(self.0.clone())
+        TaskRef(self.0.clone().untyped())
     }
 
     /// Asks the task to stop: see [`TaskRef::cancel`].
@@ -48,12 +48,12 @@ impl<T: Outcome> LoopTask<T> {
 
     /// True once it has an outcome.
     pub fn is_done(&self) -> bool {
-        self.0.promise.is_done()
+        self.0.is_done()
     }
 
     /// True if it ended because it was cancelled.
     pub fn is_cancelled(&self) -> bool {
-        self.0.promise.is_cancelled()
+        self.0.is_cancelled()
     }
 
     /// The outcome, as often as you ask.
@@ -61,7 +61,7 @@ impl<T: Outcome> LoopTask<T> {
     /// # Errors
     /// [`InvalidState`] while it has none.
     pub fn result(&self) -> Result<Result<T, TaskError>, InvalidState> {
-        let outcome = self.0.promise.result()?;
+        let outcome = self.promise().result()?;
         self.0.retrieve();
         Ok(outcome)
     }
@@ -74,16 +74,16 @@ impl<T: Outcome> LoopTask<T> {
         // A cycle until the task is done, which it will be: its loop sees to that, at the latest when it is closed. Weak, it
         // would miss a task that nobody holds, of which the loop lets go before the callback's turn.
         let task = self.clone();
-        self.0.promise.add_done_callback(move |_| callback(&task))
+        self.promise().add_done_callback(move |_| callback(&task))
     }
 
     /// Forgets a callback. True if it had not left yet.
     pub fn remove_done_callback(&self, callback: CallbackId) -> bool {
-        self.0.promise.remove_done_callback(callback)
+        self.promise().remove_done_callback(callback)
     }
 
-    pub(super) fn promise(&self) -> &Promise<T, TaskPanic> {
-        &self.0.promise
+    pub(super) fn promise(&self) -> Promise<T, TaskPanic> {
+        self.0.clone().promise()
     }
 
     pub(super) fn retrieve(&self) {
@@ -189,7 +189,7 @@ impl TaskRef {
     pub async fn wait(&self) {
         let mut wait = Wait(&*self.0, None);
         std::future::poll_fn(|context| {
-            if self.0.poll_done(context.waker(), &mut wait.1) {
+            if self.0.clone().poll_done(context.waker(), &mut wait.1) {
                 Poll::Ready(())
             } else {
                 Poll::Pending

@@ -43,8 +43,8 @@ where
 {
     /// As [`add_done_callback`](Self::add_done_callback), for what can say where it leads. It wears no task-local values.
     pub(crate) fn follow(&self, follow: Arc<dyn Follow>) -> CallbackId {
-        let key = self.0.new_key();
-        self.0.callbacks.add(key, Callback::Follow(follow));
+        let key = self.shared().new_key();
+        self.shared().callbacks.add(key, Callback::Follow(follow));
         // A completion that came before has looked into the list already.
         if keep("promise_second_look") && self.is_done() {
             self.complete();
@@ -55,12 +55,12 @@ where
     /// The promise is done: what follows.
     pub(super) fn go_on(&self, follow: &dyn Follow) {
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| follow.done(self))) {
-            self.0.carry.panicked(payload);
+            self.shared().carry.panicked(payload);
         }
     }
 
     /// Adds where each waiter leads.
     pub(crate) fn leads(&self, into: &mut Vec<Lead>) {
-        self.0.callbacks.leads(into);
+        self.shared().callbacks.leads(into);
     }
 }

@@ -6,7 +6,6 @@
 //! are woken before it. Model: `promise::model::a_serial_carrier_keeps_the_order`.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 use super::callbacks::Callback;
 use super::repeated::Repeated;
@@ -69,7 +68,7 @@ where
 {
     /// Tells all that wait: the promise is done.
     pub(super) fn complete(&self) {
-        if self.0.carry.is_serial() {
+        if self.shared().carry.is_serial() {
             self.complete_one_by_one();
         } else {
             self.complete_at_once();
@@ -81,9 +80,9 @@ where
         // Most have one waiter; that one needs no allocation.
         let (mut first, mut others) = (None, Vec::new());
         let begins = {
-            let mut leaving = self.0.leaving.lock();
+            let mut leaving = self.shared().leaving.lock();
             // Under this lock, so that none overtakes another.
-            let done = self.0.callbacks.take();
+            let done = self.shared().callbacks.take();
             done.for_each(|callback| match callback {
                 Callback::Wake(waker) if first.is_none() => first = Some(waker),
                 Callback::Wake(waker) => others.push(waker),
@@ -97,17 +96,17 @@ where
             quietly(|| waker.wake());
         }
         if begins {
-            let runner = Runner(Some(self.0.clone()));
-            self.0.carry.carry(Job::once(move || runner.run()));
+            let runner = Runner(Some(self.clone()));
+            self.shared().carry.carry(Job::once(move || runner.run()));
         }
     }
 
     /// Each leaves for itself, in order.
     fn complete_one_by_one(&self) {
         let mut next = {
-            let mut leaving = self.0.leaving.lock();
+            let mut leaving = self.shared().leaving.lock();
             leaving.repeated().into_iter().for_each(Repeated::clear);
-            match self.0.callbacks.take().at_most_one() {
+            match self.shared().callbacks.take().at_most_one() {
                 Ok(None) => return,
                 // No way through the list for the only one.
                 Ok(Some(waiter)) if !(leaving.has_runner && keep("promise_one_hands_on")) => {
@@ -137,16 +136,16 @@ where
                         debug_assert!(again.is_none(), "only tasks come again");
                         drop(alive);
                     });
-                    self.0.carry.carry(job);
+                    self.shared().carry.carry(job);
                 }
                 Callback::Follow(follow) => {
                     let promise = self.clone();
                     let job = Job::once(move || promise.go_on(&*follow));
-                    self.0.carry.carry(job);
+                    self.shared().carry.carry(job);
                 }
                 Callback::Tell(..) => unreachable!("only tasks are in lists"),
             }
-            next = self.0.next_to_leave();
+            next = self.shared().next_to_leave();
         }
     }
 }
@@ -158,7 +157,7 @@ impl<T, E> Shared<T, E> {
 }
 
 /// Runs the callbacks of a promise that is done; keeps it alive meanwhile. Dropped unrun, it drops them.
-struct Runner<T, E>(Option<Arc<Shared<T, E>>>);
+struct Runner<T, E>(Option<Promise<T, E>>);
 
 impl<T, E> Runner<T, E>
 where
@@ -167,10 +166,10 @@ where
 {
     fn run(mut self) {
         let Some(promise) = self.0.take() else { return };
-        while let Some(next) = promise.next_to_leave() {
+        while let Some(next) = promise.shared().next_to_leave() {
             match next {
                 Callback::Call(job) => drop(job.run()),
-                Callback::Follow(follow) => Promise(promise.clone()).go_on(&*follow),
+                Callback::Follow(follow) => promise.go_on(&*follow),
                 Callback::Wake(_) | Callback::Tell(..) => unreachable!("these leave before"),
             }
         }
@@ -180,7 +179,7 @@ where
 impl<T, E> Drop for Runner<T, E> {
     fn drop(&mut self) {
         let Some(promise) = self.0.take() else { return };
-        let unrun = std::mem::take(&mut *promise.leaving.lock());
+        let unrun = std::mem::take(&mut *promise.shared().leaving.lock());
         drop(unrun);
     }
 }

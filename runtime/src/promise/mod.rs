@@ -21,7 +21,6 @@ use std::fmt;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 
@@ -34,6 +33,7 @@ pub use self::unretrieved::Unretrieved;
 use crate::budget;
 use crate::inherit::{self, wearing};
 use crate::job::{Job, drop_payload};
+use crate::once_value::OnceValue;
 use crate::sync_prim::{Mutex, keep};
 use std::sync::Arc;
 
@@ -85,10 +85,16 @@ pub(crate) trait Carry: Send + Sync {
 /// assert!(promise.set_result(8).is_err());
 /// # });
 /// ```
-pub struct Promise<T, E>(Arc<Shared<T, E>>);
+pub struct Promise<T, E>(Arc<dyn Holds<T, E>>);
 
-struct Shared<T, E> {
-    outcome: OnceLock<Result<T, PromiseError<E>>>,
+/// What has a promise's state in it: an allocation of its own, or a task of a loop.
+pub(crate) trait Holds<T, E>: Send + Sync {
+    fn shared(&self) -> &Shared<T, E>;
+}
+
+/// The state of a promise.
+pub(crate) struct Shared<T, E> {
+    outcome: OnceValue<Result<T, PromiseError<E>>>,
     callbacks: Callbacks,
     leaving: Mutex<Leaving>,
     next_key: AtomicU64,
@@ -113,16 +119,12 @@ where
     /// A pending promise whose callbacks are carried by `carry`.
     #[track_caller]
     pub(crate) fn with(carry: Arc<dyn Carry>) -> Promise<T, E> {
-        Promise(Arc::new(Shared {
-            outcome: OnceLock::new(),
-            callbacks: Callbacks::new(),
-            leaving: Mutex::default(),
-            next_key: AtomicU64::new(0),
-            retrieved: AtomicBool::new(false),
-            made_at: Location::caller(),
-            dropped: unretrieved::report,
-            carry,
-        }))
+        Promise(Arc::new(Shared::new(carry)))
+    }
+
+    /// The promise whose state is in there.
+    pub(crate) fn inside(holder: Arc<dyn Holds<T, E>>) -> Promise<T, E> {
+        Promise(holder)
     }
 
     /// Sets the result, and lets the waiters know.
@@ -165,7 +167,7 @@ where
     }
 
     fn finish(&self, outcome: Result<T, PromiseError<E>>) -> Result<(), InvalidState> {
-        match self.0.outcome.set(outcome) {
+        match self.shared().outcome.set(outcome) {
             Ok(()) => {
                 self.complete();
                 Ok(())
@@ -176,7 +178,7 @@ where
 
     /// What became of it.
     pub fn state(&self) -> PromiseState {
-        self.0.state()
+        self.shared().state()
     }
 
     /// True once it is finished or cancelled.
@@ -208,7 +210,7 @@ where
     where
         F: FnOnce(&Promise<T, E>) + Send + 'static,
     {
-        let key = self.0.new_key();
+        let key = self.shared().new_key();
         self.add_callback(key, callback);
         CallbackId(key)
     }
@@ -225,11 +227,11 @@ where
                 let promise = Promise(shared);
                 let call = || wearing(context.as_deref(), || callback(&promise));
                 if let Err(payload) = catch_unwind(AssertUnwindSafe(call)) {
-                    promise.0.carry.panicked(payload);
+                    promise.shared().carry.panicked(payload);
                 }
             }
         });
-        self.0.callbacks.add(key, Callback::Call(job));
+        self.shared().callbacks.add(key, Callback::Call(job));
         // A completion that came before has looked into the list already.
         if keep("promise_second_look") && self.is_done() {
             self.complete();
@@ -249,13 +251,7 @@ where
     /// # });
     /// ```
     pub fn remove_done_callback(&self, callback: CallbackId) -> bool {
-        let was_there = self.0.callbacks.remove(callback.0);
-        if was_there {
-            if let Some(repeated) = self.0.leaving.lock().repeated() {
-                repeated.forget(callback.0);
-            }
-        }
-        was_there
+        self.shared().remove_done_callback(callback)
     }
 
     /// The outcome of a promise that is done.
@@ -302,7 +298,7 @@ where
 
     /// The outcome itself, if it is done: for what cannot be cloned.
     pub fn outcome(&self) -> Option<&Result<T, PromiseError<E>>> {
-        let outcome = self.0.outcome.get()?;
+        let outcome = self.shared().outcome.get()?;
         if outcome.is_err() {
             self.mark_retrieved();
         }
@@ -314,8 +310,7 @@ where
     /// # Source
     /// `asyncio.Future._log_traceback = False`.
     pub fn mark_retrieved(&self) {
-        // Ordering: Relaxed: it is read when the last handle goes, and the count of handles orders that.
-        self.0.retrieved.store(true, Ordering::Relaxed);
+        self.shared().mark_retrieved();
     }
 
     /// Why it was cancelled, if it was.
@@ -323,7 +318,7 @@ where
     /// # Source
     /// `asyncio.Future._cancel_message`; it cannot be changed.
     pub fn cancel_reason(&self) -> Option<&Arc<str>> {
-        match self.0.outcome.get() {
+        match self.shared().outcome.get() {
             Some(Err(PromiseError::Cancelled { reason })) => Some(reason),
             _ => None,
         }
@@ -331,12 +326,12 @@ where
 
     /// Where it was made.
     pub fn made_at(&self) -> &'static Location<'static> {
-        self.0.made_at
+        self.shared().made_at
     }
 
     /// True if both are handles of one promise.
     pub fn is_same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
+        std::ptr::addr_eq(Arc::as_ptr(&self.0), Arc::as_ptr(&other.0))
     }
 
     /// Waits for the outcome; any number of tasks may. `promise.await` does the same.
@@ -375,8 +370,70 @@ impl<T, E> Drop for Shared<T, E> {
     }
 }
 
+impl<T, E> Holds<T, E> for Shared<T, E>
+where
+    T: Send + Sync + 'static,
+    E: Send + Sync + 'static,
+{
+    fn shared(&self) -> &Shared<T, E> {
+        self
+    }
+}
+
+impl<T, E> Promise<T, E> {
+    #[inline]
+    fn shared(&self) -> &Shared<T, E> {
+        self.0.shared()
+    }
+}
+
 impl<T, E> Shared<T, E> {
-    fn state(&self) -> PromiseState {
+    /// Pending.
+    #[track_caller]
+    pub(crate) fn new(carry: Arc<dyn Carry>) -> Shared<T, E>
+    where
+        E: Send + Sync + 'static,
+    {
+        Shared {
+            outcome: OnceValue::new(),
+            callbacks: Callbacks::new(),
+            leaving: Mutex::default(),
+            next_key: AtomicU64::new(0),
+            retrieved: AtomicBool::new(false),
+            made_at: Location::caller(),
+            dropped: unretrieved::report,
+            carry,
+        }
+    }
+
+    /// The outcome, if it is there.
+    pub(crate) fn outcome(&self) -> Option<&Result<T, PromiseError<E>>> {
+        self.outcome.get()
+    }
+
+    /// As [`Promise::mark_retrieved`].
+    pub(crate) fn mark_retrieved(&self) {
+        // Ordering: Relaxed: it is read when the last handle goes, and the count of handles orders that.
+        self.retrieved.store(true, Ordering::Relaxed);
+    }
+
+    /// As [`Promise::remove_done_callback`].
+    pub(crate) fn remove_done_callback(&self, callback: CallbackId) -> bool {
+        let was_there = self.callbacks.remove(callback.0);
+        if was_there {
+            if let Some(repeated) = self.leaving.lock().repeated() {
+                repeated.forget(callback.0);
+            }
+        }
+        was_there
+    }
+
+    /// As [`Promise::leads`].
+    pub(crate) fn leads(&self, into: &mut Vec<Lead>) {
+        self.callbacks.leads(into);
+    }
+
+    pub(crate) fn state(&self) -> PromiseState {
         match self.outcome.get() {
             None => PromiseState::Pending,
             Some(Err(PromiseError::Cancelled { .. })) => PromiseState::Cancelled,
@@ -412,7 +469,7 @@ where
             budget::spend();
             return Poll::Ready(outcome.clone());
         }
-        let shared = &promise.0;
+        let shared = promise.shared();
         let key = *key.get_or_insert_with(|| shared.new_key());
         shared.callbacks.wait(key, context.waker());
         // A completion that came before has looked into the list already.
@@ -429,7 +486,7 @@ where
 impl<T, E> Drop for PromiseFuture<T, E> {
     fn drop(&mut self) {
         if let Some(key) = self.key {
-            self.promise.0.callbacks.remove(key);
+            self.promise.shared().callbacks.remove(key);
         }
     }
 }
@@ -456,7 +513,7 @@ impl<T, E> Clone for Promise<T, E> {
 impl<T, E> fmt::Debug for Promise<T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Promise")
-            .field("state", &self.0.state())
+            .field("state", &self.shared().state())
             .finish()
     }
 }

@@ -77,10 +77,10 @@ where
     /// As [`add_done_callback`](Self::add_done_callback), with one that can be removed by itself; it may be added again and
     /// again.
     pub fn add_repeated_callback(&self, callback: &DoneCallback<T, E>) -> CallbackId {
-        let key = self.0.new_key();
+        let key = self.shared().new_key();
         let entry = (callback.identity(), key);
         // Before it is in the list, so that a completion that takes it there finds it here.
-        let mut leaving = self.0.leaving.lock();
+        let mut leaving = self.shared().leaving.lock();
         leaving.repeated_or_new().0.push(entry);
         drop(leaving);
         let callback = callback.0.clone();
@@ -93,13 +93,15 @@ where
     /// # Source
     /// `asyncio.Future.remove_done_callback`.
     pub fn remove_repeated_callback(&self, callback: &DoneCallback<T, E>) -> usize {
-        let mut leaving = self.0.leaving.lock();
+        let mut leaving = self.shared().leaving.lock();
         let keys = leaving
             .repeated()
             .map_or_else(Vec::new, |all| all.take(callback.identity()));
         drop(leaving);
         // Not under the lock: a callback's drop may be anybody's code.
-        let removed = keys.into_iter().filter(|key| self.0.callbacks.remove(*key));
+        let removed = keys
+            .into_iter()
+            .filter(|key| self.shared().callbacks.remove(*key));
         removed.count()
     }
 }

@@ -14,7 +14,6 @@ pub mod mpsc;
 mod mutex;
 mod notify;
 mod once_cell;
-mod once_value;
 pub mod oneshot;
 mod permits;
 mod raw_mutex;

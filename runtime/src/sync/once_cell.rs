@@ -7,8 +7,8 @@
 use std::fmt;
 use std::future::Future;
 
-use super::once_value::OnceValue;
 use super::{Semaphore, SemaphorePermit, Statistics, TryAcquireError};
+use crate::once_value::OnceValue;
 use crate::sync_prim::const_fn;
 
 /// A value that is made once, by the first who asks for it, while the others wait.

@@ -8,8 +8,8 @@
 
 use std::fmt;
 
-use super::once_value::OnceValue;
 use super::{Notify, Statistics};
+use crate::once_value::OnceValue;
 use crate::sync_prim::{const_fn, keep};
 
 /// A value that is set once, and that any number of tasks wait for.

@@ -14,7 +14,7 @@ use crate::sync_prim::{AtomicUsize, Mutex, Ordering, const_fn, ordering};
 
 const IS_SET: usize = 1;
 
-pub(super) struct OnceValue<T> {
+pub(crate) struct OnceValue<T> {
     word: AtomicUsize,
     /// For setters only: one who is refused finds the value there.
     setters: Mutex<()>,
@@ -27,7 +27,7 @@ unsafe impl<T: Send + Sync> Sync for OnceValue<T> {}
 
 impl<T> OnceValue<T> {
     const_fn! {
-        pub(super) const fn new() -> OnceValue<T> {
+        pub(crate) const fn new() -> OnceValue<T> {
             OnceValue {
                 word: AtomicUsize::new(0),
                 setters: Mutex::new(()),
@@ -37,7 +37,7 @@ impl<T> OnceValue<T> {
     }
 
     const_fn! {
-        pub(super) const fn with(value: T) -> OnceValue<T> {
+        pub(crate) const fn with(value: T) -> OnceValue<T> {
             OnceValue {
                 word: AtomicUsize::new(IS_SET),
                 setters: Mutex::new(()),
@@ -53,7 +53,7 @@ impl<T> OnceValue<T> {
     }
 
     #[inline]
-    pub(super) fn get(&self) -> Option<&T> {
+    pub(crate) fn get(&self) -> Option<&T> {
         if !self.is_set() {
             return None;
         }
@@ -61,7 +61,7 @@ impl<T> OnceValue<T> {
         Some(unsafe { (*self.value.get()).assume_init_ref() })
     }
 
-    pub(super) fn get_mut(&mut self) -> Option<&mut T> {
+    pub(crate) fn get_mut(&mut self) -> Option<&mut T> {
         if !self.is_set() {
             return None;
         }
@@ -70,7 +70,7 @@ impl<T> OnceValue<T> {
     }
 
     /// Gives the value back if there is one already.
-    pub(super) fn set(&self, value: T) -> Result<(), T> {
+    pub(crate) fn set(&self, value: T) -> Result<(), T> {
         let _one_at_a_time = self.setters.lock();
         if self.is_set() {
             return Err(value);
@@ -83,7 +83,7 @@ impl<T> OnceValue<T> {
         Ok(())
     }
 
-    pub(super) fn take(&mut self) -> Option<T> {
+    pub(crate) fn take(&mut self) -> Option<T> {
         self.is_set().then(|| {
             self.word.store(0, Ordering::Relaxed);
             // SAFETY: it was there, and as IS_SET is gone, nobody else reads or drops it.
