@@ -1,23 +1,24 @@
 //! A place that a value comes to once, as `std::sync::OnceLock`, that can be made with a value in a `const`.
 //!
-//! | IS_SET | the value                | who may touch it                   |
-//! |--------|--------------------------|------------------------------------|
-//! | 0      | is not there             | who holds the lock writes it       |
-//! | 1      | is there for good        | all read it; `&mut self` owns it   |
+//! | word    | the value         | who may touch it                    | which way           |
+//! |---------|-------------------|-------------------------------------|---------------------|
+//! | EMPTY   | is not there      | nobody                              | to SETTING, in `set` |
+//! | SETTING | is on its way in  | the setter that made it SETTING     | to SET, in `set`     |
+//! | SET     | is there for good | all read it; `&mut self` owns it    | stays               |
 //!
-//! The one edge is in `set`. Model: `sync::model::who_waits_for_a_value_gets_it`.
+//! Model: `sync::model::who_waits_for_a_value_gets_it`.
 
 use std::cell::UnsafeCell;
 use std::mem::MaybeUninit;
 
-use crate::sync_prim::{AtomicUsize, Mutex, Ordering, const_fn, ordering};
+use crate::sync_prim::{AtomicUsize, Ordering, const_fn, ordering, yield_now};
 
-const IS_SET: usize = 1;
+const EMPTY: usize = 0;
+const SETTING: usize = 1;
+const SET: usize = 2;
 
 pub(crate) struct OnceValue<T> {
     word: AtomicUsize,
-    /// For setters only: one who is refused finds the value there.
-    setters: Mutex<()>,
     value: UnsafeCell<MaybeUninit<T>>,
 }
 
@@ -29,8 +30,7 @@ impl<T> OnceValue<T> {
     const_fn! {
         pub(crate) const fn new() -> OnceValue<T> {
             OnceValue {
-                word: AtomicUsize::new(0),
-                setters: Mutex::new(()),
+                word: AtomicUsize::new(EMPTY),
                 value: UnsafeCell::new(MaybeUninit::uninit()),
             }
         }
@@ -39,8 +39,7 @@ impl<T> OnceValue<T> {
     const_fn! {
         pub(crate) const fn with(value: T) -> OnceValue<T> {
             OnceValue {
-                word: AtomicUsize::new(IS_SET),
-                setters: Mutex::new(()),
+                word: AtomicUsize::new(SET),
                 value: UnsafeCell::new(MaybeUninit::new(value)),
             }
         }
@@ -49,7 +48,7 @@ impl<T> OnceValue<T> {
     #[inline]
     fn is_set(&self) -> bool {
         // Ordering: Acquire <- the Release in `set`: who finds the value sees it whole.
-        self.word.load(ordering("once_get", Ordering::Acquire)) == IS_SET
+        self.word.load(ordering("once_get", Ordering::Acquire)) == SET
     }
 
     #[inline]
@@ -57,7 +56,7 @@ impl<T> OnceValue<T> {
         if !self.is_set() {
             return None;
         }
-        // SAFETY: IS_SET: the value is there, and nobody writes to it while `self` is shared.
+        // SAFETY: SET: the value is there, and nobody writes to it while `self` is shared.
         Some(unsafe { (*self.value.get()).assume_init_ref() })
     }
 
@@ -65,28 +64,39 @@ impl<T> OnceValue<T> {
         if !self.is_set() {
             return None;
         }
-        // SAFETY: IS_SET: the value is there, and `self` is ours.
+        // SAFETY: SET: the value is there, and `self` is ours.
         Some(unsafe { self.value.get_mut().assume_init_mut() })
     }
 
-    /// Gives the value back if there is one already.
+    /// Gives the value back if there is one already; it can be read then.
+    #[inline]
     pub(crate) fn set(&self, value: T) -> Result<(), T> {
-        let _one_at_a_time = self.setters.lock();
-        if self.is_set() {
+        // Relaxed: nothing is read there, and what is written goes with the store below.
+        let (is, will_be) = (Ordering::Relaxed, Ordering::Relaxed);
+        if (self.word.compare_exchange(EMPTY, SETTING, is, will_be)).is_err() {
+            self.await_setter();
             return Err(value);
         }
-        // SAFETY: not IS_SET, so nobody reads it, and the lock is ours, so nobody else writes it or sets IS_SET.
+        // SAFETY: it is we who made it SETTING, so nobody reads it, and nobody else writes it.
         unsafe { (*self.value.get()).write(value) };
         // Ordering: Release -> the Acquire in `is_set`.
         self.word
-            .store(IS_SET, ordering("once_set", Ordering::Release));
+            .store(SET, ordering("once_set", Ordering::Release));
         Ok(())
+    }
+
+    /// The other setter moves its value in, no more: nobody's code runs there.
+    #[cold]
+    fn await_setter(&self) {
+        while !self.is_set() {
+            yield_now();
+        }
     }
 
     pub(crate) fn take(&mut self) -> Option<T> {
         self.is_set().then(|| {
-            self.word.store(0, Ordering::Relaxed);
-            // SAFETY: it was there, and as IS_SET is gone, nobody else reads or drops it.
+            self.word.store(EMPTY, Ordering::Relaxed);
+            // SAFETY: it was there, and as it is SET no longer, nobody else reads or drops it.
             unsafe { self.value.get_mut().assume_init_read() }
         })
     }

@@ -94,6 +94,25 @@ where
     F::Output: Outcome,
 {
     let core = Core::new(on.inner(), future, Origin::at(place), None, None);
+    begin(core)
+}
+
+/// Makes a task of the loop that this thread runs. None if it runs none.
+#[track_caller]
+pub(super) fn create_task_here<F>(future: F) -> Option<LoopTask<F::Output>>
+where
+    F: Future + Send + 'static,
+    F::Output: Outcome,
+{
+    let origin = Origin::at(Location::caller());
+    drive::with_current(|inner| Core::new(inner, future, origin, None, None)).map(begin)
+}
+
+fn begin<F>(core: Arc<Core<F>>) -> LoopTask<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Outcome,
+{
     if !core.first_step() {
         core.destroy();
         panic!("{CLOSED}");

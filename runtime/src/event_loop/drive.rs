@@ -29,6 +29,12 @@ pub(super) fn current() -> Option<Arc<Inner>> {
         .unwrap_or(None)
 }
 
+/// Calls `f` with that loop. Nobody's code may run in it.
+pub(super) fn with_current<R>(f: impl FnOnce(&Arc<Inner>) -> R) -> Option<R> {
+    let with = |current: &RefCell<Option<Arc<Inner>>>| current.borrow().as_ref().map(f);
+    CURRENT.try_with(with).unwrap_or(None)
+}
+
 /// True if this thread runs callbacks of this loop now.
 pub(super) fn is_current(inner: &Inner) -> bool {
     let is_it = |current: &RefCell<Option<Arc<Inner>>>| {

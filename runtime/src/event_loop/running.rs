@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::EventLoop;
 use super::awaitable::{Awaitable, Ensure, Leaf};
-use super::build::create_task_at;
+use super::build::create_task_here;
 use super::task::{self, Outcome};
 use super::task_handles::{LoopTask, TaskRef};
 
@@ -59,7 +59,10 @@ where
     F: Future + Send + 'static,
     F::Output: Outcome,
 {
-    create_task_at(&running(), future, Location::caller())
+    match create_task_here(future) {
+        Some(task) => task,
+        None => panic!("{NO_LOOP}"),
+    }
 }
 
 /// Makes a future a task of the running loop; a task or a promise stays what it is.

@@ -13,6 +13,7 @@ use std::any::Any;
 use std::cell::RefCell;
 use std::fmt;
 use std::future::Future;
+use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -149,30 +150,36 @@ pub trait Outcome: Clone + Send + Sync + 'static {}
 #[diagnostic::do_not_recommend]
 impl<T: Clone + Send + Sync + 'static> Outcome for T {}
 
+/// A reference to a task that is not counted: it leans on one that somebody else has. See [`Core::borrow`].
+type Borrowed<T> = ManuallyDrop<Arc<T>>;
+
 thread_local! {
-    static CURRENT: RefCell<Option<Arc<dyn AnyTask>>> = const { RefCell::new(None) };
+    static CURRENT: RefCell<Option<Borrowed<dyn AnyTask>>> = const { RefCell::new(None) };
 }
 
 /// The task whose step this thread runs.
 pub(super) fn current() -> Option<Arc<dyn AnyTask>> {
-    CURRENT
-        .try_with(|current| current.borrow().clone())
-        .unwrap_or(None)
+    let counted = |current: &RefCell<Option<Borrowed<_>>>| current.borrow().as_deref().cloned();
+    CURRENT.try_with(counted).unwrap_or(None)
 }
 
 /// True if that task's step runs on this thread.
 pub(super) fn is_current(task: &dyn AnyTask) -> bool {
-    current().is_some_and(|current| std::ptr::addr_eq(Arc::as_ptr(&current), task))
+    let is_it = |current: &RefCell<Option<Borrowed<dyn AnyTask>>>| {
+        let current = current.borrow();
+        let current = current.as_ref().map(|current| Arc::as_ptr(current));
+        current.is_some_and(|current| std::ptr::addr_eq(current, task))
+    };
+    CURRENT.try_with(is_it).unwrap_or(false)
 }
 
 /// The task that was current before; it is again when this is dropped.
-struct Entered(Option<Arc<dyn AnyTask>>);
+struct Entered(Option<Borrowed<dyn AnyTask>>);
 
 impl Drop for Entered {
     fn drop(&mut self) {
         let before = self.0.take();
-        let task = CURRENT.try_with(|current| current.replace(before));
-        drop(task);
+        let _borrowed = CURRENT.try_with(|current| current.replace(before));
     }
 }
 
@@ -282,8 +289,18 @@ where
         TaskPanic::new(&self.origin, name.as_deref(), payload)
     }
 
+    /// A reference that is not counted: a step is too short for that to pay.
+    ///
+    /// # Safety
+    /// It is neither used after `self`, nor dropped.
+    unsafe fn borrow(self: &Arc<Self>) -> Arc<Self> {
+        // SAFETY: the pointer came from an `Arc`, and the task is alive, as `self` is. The count that this lays claim to is
+        // never given back, by the caller's promise; clones have their own.
+        unsafe { Arc::from_raw(Arc::as_ptr(self)) }
+    }
+
     /// Drops the future and sets the outcome; the loop lets go.
-    fn finish(self: Arc<Self>, outcome: Result<F::Output, TaskError>) {
+    fn finish(self: &Arc<Self>, outcome: Result<F::Output, TaskError>) {
         let dropped = catch_unwind(AssertUnwindSafe(|| self.body().clear()));
         let outcome = match (outcome, dropped) {
             (Err(PromiseError::Cancelled { .. }), Err(payload)) => {
@@ -296,7 +313,8 @@ where
             (outcome, Ok(())) => outcome,
         };
         self.let_go();
-        let promise = self.promise();
+        // SAFETY: `self` outlives it, and nobody drops it.
+        let promise = ManuallyDrop::new(unsafe { self.borrow() }.promise());
         let set = match outcome {
             Ok(value) => promise.set_result(value),
             Err(PromiseError::Failed(panic)) => {
@@ -315,8 +333,9 @@ where
     /// The loop owns it no longer.
     fn let_go(&self) {
         let mut tasks = self.event_loop.tasks.lock();
-        // Ordering: Relaxed: written before the first step was queued.
-        let owned = tasks.try_remove(self.key.swap(usize::MAX, Ordering::Relaxed));
+        // Ordering: Relaxed: written before the first step was queued, and touched by the one who ends the task only.
+        let owned = tasks.try_remove(self.key.load(Ordering::Relaxed));
+        self.key.store(usize::MAX, Ordering::Relaxed);
         drop(tasks);
         drop(owned);
     }
@@ -355,11 +374,14 @@ where
         // Ordering: AcqRel, as in `wake_up`; before the poll, so that a wake-up during it counts.
         self.scheduled.swap(false, Ordering::AcqRel);
         self.has_begun.store(true, Ordering::Relaxed);
-        let _task = Entered(CURRENT.replace(Some(self.clone())));
+        // SAFETY: `_task` takes it from there before `self` goes, and does not drop it.
+        let borrowed: Arc<dyn AnyTask> = unsafe { self.borrow() };
+        let _task = Entered(CURRENT.replace(Some(ManuallyDrop::new(borrowed))));
         // Null: to those who ask, the step is not of the task that drives the loop.
         let _id = self.origin.id.enter(std::ptr::null());
         let _budget = budget::whole();
-        let waker = Waker::from(self.clone());
+        // SAFETY: `self` outlives it, and nobody drops it.
+        let waker = ManuallyDrop::new(Waker::from(unsafe { self.borrow() }));
         // Asked to stop by another thread while the last step went on to wait for something.
         cancel::hand_on(&*self);
         let worn = Worn::of(self.values.inheritance());
@@ -368,7 +390,7 @@ where
             .body()
             .with(|future| self.advance(future, &worn, &mut context));
         match polled.flatten() {
-            Some(outcome) => self.clone().finish(outcome),
+            Some(outcome) => self.finish(outcome),
             // Asked to stop during the poll: as if by another, now that it waits.
             None if cancel::hand_on(&*self) => self.wake_up(),
             None => {}
