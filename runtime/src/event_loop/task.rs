@@ -14,7 +14,7 @@ use std::cell::RefCell;
 use std::fmt;
 use std::future::Future;
 use std::mem::ManuallyDrop;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -33,7 +33,7 @@ use crate::inherit::Worn;
 use crate::job::quietly;
 use crate::origin::{Origin, Whose};
 use crate::promise::{
-    CallbackId, Follow, Holds, Lead, Promise, PromiseError, PromiseState, Shared,
+    CallbackId, Carry, Follow, Holds, Lead, Promise, PromiseError, PromiseState, Shared,
 };
 
 /// A task panicked: the error of whoever awaits it. Says which task, and where it was made.
@@ -199,7 +199,7 @@ where
         let inherited = origin.extra.take().and_then(|extra| extra.inheritance);
         let task = Arc::new(Core {
             event_loop: event_loop.clone(),
-            promise: Shared::new(event_loop.clone()),
+            promise: Shared::new(),
             scheduled: AtomicBool::new(false),
             has_begun: AtomicBool::new(false),
             retrieved: AtomicBool::new(false),
@@ -317,11 +317,8 @@ where
         let promise = ManuallyDrop::new(unsafe { self.borrow() }.promise());
         let set = match outcome {
             Ok(value) => promise.set_result(value),
-            Err(PromiseError::Failed(panic)) => {
-                // Whether it is told is for the task to say.
-                promise.mark_retrieved();
-                promise.set_error(panic)
-            }
+            // Whether it is told is for the task to say: its promise tells nobody.
+            Err(PromiseError::Failed(panic)) => promise.set_error(panic),
             Err(PromiseError::Cancelled { reason }) => {
                 promise.cancel(reason);
                 Ok(())
@@ -348,6 +345,14 @@ where
 {
     fn shared(&self) -> &Shared<F::Output, TaskPanic> {
         &self.promise
+    }
+
+    fn carry(&self) -> &dyn Carry {
+        &*self.event_loop
+    }
+
+    fn made_at(&self) -> &'static Location<'static> {
+        self.origin.spawned_at
     }
 }
 

@@ -55,7 +55,7 @@ where
     /// The promise is done: what follows.
     pub(super) fn go_on(&self, follow: &dyn Follow) {
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| follow.done(self))) {
-            self.shared().carry.panicked(payload);
+            self.0.carry().panicked(payload);
         }
     }
 

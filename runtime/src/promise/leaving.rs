@@ -68,7 +68,7 @@ where
 {
     /// Tells all that wait: the promise is done.
     pub(super) fn complete(&self) {
-        if self.shared().carry.is_serial() {
+        if self.0.carry().is_serial() {
             self.complete_one_by_one();
         } else {
             self.complete_at_once();
@@ -97,7 +97,7 @@ where
         }
         if begins {
             let runner = Runner(Some(self.clone()));
-            self.shared().carry.carry(Job::once(move || runner.run()));
+            self.0.carry().carry(Job::once(move || runner.run()));
         }
     }
 
@@ -136,12 +136,12 @@ where
                         debug_assert!(again.is_none(), "only tasks come again");
                         drop(alive);
                     });
-                    self.shared().carry.carry(job);
+                    self.0.carry().carry(job);
                 }
                 Callback::Follow(follow) => {
                     let promise = self.clone();
                     let job = Job::once(move || promise.go_on(&*follow));
-                    self.shared().carry.carry(job);
+                    self.0.carry().carry(job);
                 }
                 Callback::Tell(..) => unreachable!("only tasks are in lists"),
             }

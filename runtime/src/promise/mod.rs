@@ -90,6 +90,16 @@ pub struct Promise<T, E>(Arc<dyn Holds<T, E>>);
 /// What has a promise's state in it: an allocation of its own, or a task of a loop.
 pub(crate) trait Holds<T, E>: Send + Sync {
     fn shared(&self) -> &Shared<T, E>;
+    fn carry(&self) -> &dyn Carry;
+    fn made_at(&self) -> &'static Location<'static>;
+}
+
+/// A promise that stands for itself.
+struct Own<T, E: Send + Sync + 'static> {
+    shared: Shared<T, E>,
+    made_at: &'static Location<'static>,
+    /// Shared by all promises of a runtime or a loop: no allocation for each.
+    carry: Arc<dyn Carry>,
 }
 
 /// The state of a promise.
@@ -100,11 +110,6 @@ pub(crate) struct Shared<T, E> {
     next_key: AtomicU64,
     /// Somebody has asked for the outcome, or nobody will. False matters only where it is an error.
     retrieved: AtomicBool,
-    made_at: &'static Location<'static>,
-    /// Called when this goes with an error; here, because only whoever made it knows that `E` is `'static`.
-    dropped: fn(&Shared<T, E>),
-    /// Shared by all promises of a runtime or a loop: no allocation for each.
-    carry: Arc<dyn Carry>,
 }
 
 /// Which done-callback: what [`Promise::remove_done_callback`] wants.
@@ -119,7 +124,11 @@ where
     /// A pending promise whose callbacks are carried by `carry`.
     #[track_caller]
     pub(crate) fn with(carry: Arc<dyn Carry>) -> Promise<T, E> {
-        Promise(Arc::new(Shared::new(carry)))
+        Promise(Arc::new(Own {
+            shared: Shared::new(),
+            made_at: Location::caller(),
+            carry,
+        }))
     }
 
     /// The promise whose state is in there.
@@ -227,7 +236,7 @@ where
                 let promise = Promise(shared);
                 let call = || wearing(context.as_deref(), || callback(&promise));
                 if let Err(payload) = catch_unwind(AssertUnwindSafe(call)) {
-                    promise.shared().carry.panicked(payload);
+                    promise.0.carry().panicked(payload);
                 }
             }
         });
@@ -326,7 +335,7 @@ where
 
     /// Where it was made.
     pub fn made_at(&self) -> &'static Location<'static> {
-        self.shared().made_at
+        self.0.made_at()
     }
 
     /// True if both are handles of one promise.
@@ -362,21 +371,29 @@ where
     }
 }
 
-impl<T, E> Drop for Shared<T, E> {
+impl<T, E: Send + Sync + 'static> Drop for Own<T, E> {
     fn drop(&mut self) {
-        if let Some(Err(_)) = self.outcome.get() {
-            (self.dropped)(self);
+        if let Some(Err(_)) = self.shared.outcome.get() {
+            self.report_unretrieved();
         }
     }
 }
 
-impl<T, E> Holds<T, E> for Shared<T, E>
+impl<T, E> Holds<T, E> for Own<T, E>
 where
     T: Send + Sync + 'static,
     E: Send + Sync + 'static,
 {
     fn shared(&self) -> &Shared<T, E> {
-        self
+        &self.shared
+    }
+
+    fn carry(&self) -> &dyn Carry {
+        &*self.carry
+    }
+
+    fn made_at(&self) -> &'static Location<'static> {
+        self.made_at
     }
 }
 
@@ -389,20 +406,13 @@ impl<T, E> Promise<T, E> {
 
 impl<T, E> Shared<T, E> {
     /// Pending.
-    #[track_caller]
-    pub(crate) fn new(carry: Arc<dyn Carry>) -> Shared<T, E>
-    where
-        E: Send + Sync + 'static,
-    {
+    pub(crate) fn new() -> Shared<T, E> {
         Shared {
             outcome: OnceValue::new(),
             callbacks: Callbacks::new(),
             leaving: Mutex::default(),
             next_key: AtomicU64::new(0),
             retrieved: AtomicBool::new(false),
-            made_at: Location::caller(),
-            dropped: unretrieved::report,
-            carry,
         }
     }
 

@@ -7,7 +7,7 @@ use std::io;
 use std::panic::Location;
 use std::sync::atomic::Ordering;
 
-use super::{PromiseError, Shared};
+use super::{Own, PromiseError};
 use crate::generator::Thrown;
 use crate::job::quietly;
 use crate::sync_prim::keep;
@@ -24,21 +24,21 @@ pub struct Unretrieved<'a> {
 
 /// Reports the error of a promise that goes, unless somebody has asked for it. A panic in the handler goes to the panic
 /// hook.
-pub(super) fn report<T, E>(shared: &Shared<T, E>)
-where
-    E: Send + Sync + 'static,
-{
-    // Ordering: Relaxed: the last handle went after all that the others did, by the count of handles.
-    let Some(Err(PromiseError::Failed(error))) = shared.outcome.get() else {
-        return;
-    };
-    if !(shared.retrieved.load(Ordering::Relaxed) && keep("promise_retrieved")) {
-        let report = Unretrieved {
-            error,
-            type_name: std::any::type_name::<E>(),
-            made_at: shared.made_at,
+impl<T, E: Send + Sync + 'static> Own<T, E> {
+    #[cold]
+    pub(super) fn report_unretrieved(&self) {
+        // Ordering: Relaxed: the last handle went after all that the others did, by the count of handles.
+        let Some(Err(PromiseError::Failed(error))) = self.shared.outcome.get() else {
+            return;
         };
-        quietly(|| shared.carry.unretrieved(&report));
+        if !(self.shared.retrieved.load(Ordering::Relaxed) && keep("promise_retrieved")) {
+            let report = Unretrieved {
+                error,
+                type_name: std::any::type_name::<E>(),
+                made_at: self.made_at,
+            };
+            quietly(|| self.carry.unretrieved(&report));
+        }
     }
 }
 
