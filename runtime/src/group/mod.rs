@@ -28,6 +28,8 @@ use crate::origin::Origin;
 use crate::task::current;
 use std::sync::Arc;
 
+pub(crate) use shared::outside;
+
 pub use builder::GroupBuilder;
 pub use child::Child;
 pub use lend::{Scope, ScopedJoinHandle, scope};
