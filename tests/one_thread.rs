@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use filch::runtime::LocalRuntime;
 use filch::task::{LocalSet, yield_now};
-use filch::time::{Duration, sleep};
+use filch::time::{Duration, Instant, sleep, sleep_until};
 
 mod common;
 use common::{bounded, single};
@@ -77,6 +77,27 @@ fn a_timer_of_the_main_future_lets_all_run_that_are_ready() {
         }
         sleep(Duration::from_micros(1)).await;
         assert_eq!(begun.load(Ordering::SeqCst), 5);
+    });
+}
+
+#[test]
+fn what_comes_with_the_main_future_at_one_moment_has_its_turn_before_it() {
+    on_each(|| async {
+        filch::time::pause();
+        let (at, begun) = (
+            Instant::now() + Duration::from_secs(1),
+            Arc::new(AtomicUsize::new(0)),
+        );
+        for _ in 0..10 {
+            let begun = begun.clone();
+            drop(filch::spawn(async move {
+                sleep_until(at).await;
+                begun.fetch_add(1, Ordering::SeqCst);
+            }));
+        }
+        yield_now().await;
+        sleep_until(at).await;
+        assert_eq!(begun.load(Ordering::SeqCst), 10);
     });
 }
 

@@ -141,8 +141,9 @@ impl Worker {
         });
         let restore = Restore(HERE.replace(Some(worker.clone())));
         let jobs = worker.scheduler.settings.event_interval;
+        let run_some = || (0..jobs).take_while(|_| worker.run_next()).count();
         while !leave() {
-            if (0..jobs).take_while(|_| worker.run_next()).count() > 0 {
+            if run_some() > 0 {
                 continue;
             }
             match worker.find() {
@@ -150,6 +151,7 @@ impl Worker {
                 Found::Closed => break,
                 Found::Again => {}
             }
+            run_some(); // What came with it, too: what `leave` looks at comes after the tasks.
         }
         worker.my_seat().stops();
         worker.ended.bury(&worker.scheduler.live);
