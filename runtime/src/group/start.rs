@@ -119,9 +119,11 @@ impl<V, E> Future for Starting<V, E> {
     type Output = Result<V, StartError<E>>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        // Not under the lock: a clone may be anybody's code, as a drop is.
+        let own = context.waker().clone();
         let mut stage = self.slot.0.lock();
         if let Stage::Waiting(waker) = &mut *stage {
-            let old = waker.replace(context.waker().clone());
+            let old = waker.replace(own);
             drop(stage);
             drop(old);
             return Poll::Pending;
