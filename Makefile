@@ -38,7 +38,7 @@ model:
 	.ci/model
 
 stress:
-	FILCH_STRESS=$(SECS) $(CARGO) test --release -p filch --test stress -- --nocapture --test-threads 1
+	FILCH_STRESS=$(SECS) $(CARGO) test --release -p filch --test stress --test cancel_chaos -- --nocapture --test-threads 1
 
 memcheck:
 	.ci/memcheck

@@ -206,8 +206,13 @@ fn a_value_whose_drop_panics_does_not_end_the_loop_that_the_workers_drive() {
         let _entered = rt.enter();
         let event_loop = EventLoop::new();
         event_loop.start();
-        // The last who has it is the step that ends the task.
-        drop(event_loop.create_task(async { FailsAtTheEnd }));
+        // The last who has it is the step that ends the task: the handle is gone by then.
+        let (go, gone) = async_channel::bounded::<()>(1);
+        drop(event_loop.create_task(async move {
+            assert!(gone.recv().await.is_err());
+            FailsAtTheEnd
+        }));
+        drop(go);
         let log = Log::new();
         event_loop.call_later(ms(5), log.saying("goes on"));
         eventually("the next callback runs", || log.len() == 1);

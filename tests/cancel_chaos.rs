@@ -12,7 +12,7 @@ use filch::task::{AbortHandle, CancelScope, TaskGroup, with_grace, yield_now};
 use filch::time::sleep;
 
 mod common;
-use common::{Drops, Random, a_while, bounded, eventually, many, multi};
+use common::{Drops, Random, a_while, bounded, bounded_by, eventually, many, multi, patience};
 
 type Boxed = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
 type Error = &'static str;
@@ -177,14 +177,13 @@ fn a_tree_of_30_levels_is_stopped_at_each_of_its_awaits_in_each_way() {
 fn a_tree_of_1000_levels_is_stopped_at_awaits_from_the_root_to_the_leaf_and_back() {
     quiet();
     let mut random = Random::from_env();
-    bounded(move || {
+    // Each await with FILCH_STRESS, however long that takes; else some, other ones each time.
+    let (most, limit) = match std::env::var_os("FILCH_STRESS") {
+        Some(_) => (1, 30 * patience()),
+        None => (160, patience()),
+    };
+    bounded_by(limit, move || {
         let rt = multi(8);
-        let most = if std::env::var_os("FILCH_STRESS").is_some() {
-            1
-        } else {
-            160
-        };
-        // Each await with FILCH_STRESS; else some, other ones each time.
         let mut stop_at = 1 + random.below(most);
         loop {
             let way = WAYS[random.below(WAYS.len())];

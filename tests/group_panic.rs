@@ -2,9 +2,12 @@
 
 use std::future::pending;
 use std::panic::panic_any;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 
+use filch::group::Ready;
 use filch::task::{CancelScope, TaskGroup, yield_now};
 
 mod common;
@@ -76,6 +79,46 @@ fn panics_are_kept_whoever_panics_and_wherever() {
         // The child that was stopped may not have begun: then there is nothing to drop.
         assert!((2..=3).contains(&error.len()), "{error:?}");
         assert!(error.iter().any(|failure| failure.is_body()));
+    });
+}
+
+/// A future that fails, and panics when it is dropped.
+struct FailsAndPanics;
+
+impl Future for FailsAndPanics {
+    type Output = Result<(), Error>;
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
+        Poll::Ready(Err("first"))
+    }
+}
+
+impl Drop for FailsAndPanics {
+    fn drop(&mut self) {
+        panic!("second");
+    }
+}
+
+#[test]
+fn of_one_that_fails_and_then_panics_in_its_drop_both_are_kept() {
+    on_each_kind(|rt| {
+        let child = TaskGroup::scope(async |group: Group| {
+            group.spawn(FailsAndPanics);
+            pending::<Result<(), Error>>().await
+        });
+        let started = TaskGroup::scope(async |group: Group| {
+            let failed = group.start(|_: Ready<(), Error>| FailsAndPanics).await;
+            assert_eq!(failed.unwrap_err().into_error(), Some("first"));
+            pending::<Result<(), Error>>().await
+        });
+        let block = TaskGroup::scope(|_: Group| FailsAndPanics);
+        let (child, block) = (end(&rt, child).unwrap_err(), end(&rt, block).unwrap_err());
+        for both in [child, block] {
+            assert_eq!(both.errors().collect::<Vec<_>>(), [&"first"]);
+            assert!(both.len() == 2 && both.iter().last().unwrap().is_panic());
+        }
+        let started = end(&rt, started).unwrap_err();
+        assert!(started.len() == 1 && started.first().unwrap().is_panic());
     });
 }
 

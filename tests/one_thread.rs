@@ -5,9 +5,9 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use filch::runtime::LocalRuntime;
+use filch::runtime::{Builder, LocalRuntime};
 use filch::task::{LocalSet, yield_now};
-use filch::time::{Duration, sleep};
+use filch::time::{Duration, Instant, sleep, sleep_until};
 
 mod common;
 use common::{bounded, single};
@@ -77,6 +77,36 @@ fn a_timer_of_the_main_future_lets_all_run_that_are_ready() {
         }
         sleep(Duration::from_micros(1)).await;
         assert_eq!(begun.load(Ordering::SeqCst), 5);
+    });
+}
+
+/// How many of ten tasks that wait for the same moment as the future of `block_on` have run when it has its turn.
+async fn before_it() -> usize {
+    filch::time::pause();
+    let at = Instant::now() + Duration::from_secs(1);
+    let begun = Arc::new(AtomicUsize::new(0));
+    for _ in 0..10 {
+        let begun = begun.clone();
+        drop(filch::spawn(async move {
+            sleep_until(at).await;
+            begun.fetch_add(1, Ordering::SeqCst);
+        }));
+    }
+    for _ in 0..10 {
+        yield_now().await;
+    }
+    sleep_until(at).await;
+    begun.load(Ordering::SeqCst)
+}
+
+#[test]
+fn what_comes_with_the_main_future_at_one_moment_has_its_turn_before_it() {
+    on_each(|| async { assert_eq!(before_it().await, 10) });
+    // But for so many only as it may have to wait for.
+    bounded(|| {
+        let mut builder = Builder::new_current_thread();
+        let rt = builder.enable_all().event_interval(3).build().unwrap();
+        assert_eq!(rt.block_on(before_it()), 3);
     });
 }
 

@@ -100,6 +100,18 @@ async fn a_sleep_too_long_to_be_told_comes_where_time_is_moved() {
     assert_eq!(start.elapsed(), years(200));
 }
 
+#[filch::test(start_paused = true)]
+async fn a_clock_can_be_moved_by_centuries_but_not_beyond_its_numbers() {
+    let years = |n: u64| Duration::from_secs(86400 * 365 * n);
+    let start = Instant::now();
+    filch::time::advance(years(200)).await;
+    sleep(ms(1)).await;
+    assert_eq!(start.elapsed(), years(200) + ms(1));
+    let too_far = filch::spawn(filch::time::advance(years(400)));
+    assert!(too_far.await.unwrap_err().is_panic());
+    assert_eq!(start.elapsed(), years(200) + ms(1));
+}
+
 #[test]
 fn ten_thousand_sleeps_all_end_and_none_too_early() {
     let mut random = Random::from_env();

@@ -259,6 +259,9 @@ pin_project! {
 /// Lets the future do as much as it likes in one poll. One that is always ready then keeps its worker for good: tasks
 /// that wait for that worker are moved to others by the guard, but a runtime with one worker stands still.
 ///
+/// # Cancel safety
+/// As safe as `future`.
+///
 /// # Source
 /// `tokio::task::unconstrained`.
 ///

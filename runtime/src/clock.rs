@@ -19,6 +19,9 @@ use std::time::{Duration, Instant};
 
 use crate::sync_prim::{AtomicUsize, Mutex, Ordering, keep, ordering};
 
+/// How far a clock can be moved: its moments are numbers, and timers need some that are later. Unit: ns; 292 years.
+const FURTHEST: u64 = u64::MAX / 2;
+
 /// True once any clock of this process was paused: until then nobody has to look for the one in charge.
 static ANY_MOVED: AtomicBool = AtomicBool::new(false);
 
@@ -196,11 +199,13 @@ impl Clock {
         if hands.going_since.is_some() {
             return Err("time is not frozen");
         }
-        let Some(moved) = hands.base.checked_add(by) else {
-            return Err("the duration is too large to add to the current time");
-        };
-        hands.base = moved;
-        Ok(())
+        match hands.base.checked_add(by) {
+            Some(moved) if self.nanos_of(moved) <= FURTHEST => {
+                hands.base = moved;
+                Ok(())
+            }
+            _ => Err("the duration is too large to add to the current time"),
+        }
     }
 
     /// Moves the clock on to `nanos`, if it still stands still and has not come so far.
@@ -279,6 +284,7 @@ mod tests {
         clock.advance_to(clock.nanos_of(stopped));
         assert_eq!(clock.now(), stopped + hour, "never back");
         assert!(clock.advance(Duration::MAX).is_err());
+        assert!(clock.advance(600 * 365 * 24 * hour).is_err());
         clock.resume().unwrap();
         assert!(clock.now() >= stopped + hour && clock.now() < stopped + 2 * hour);
         assert!(clock.was_moved() && !clock.is_paused());

@@ -13,6 +13,7 @@ use std::task::Waker;
 use crate::job::quietly;
 use crate::promise::Lead;
 use crate::sync_prim::{Mutex, keep};
+use crate::task::clone_of_task;
 
 #[derive(Default)]
 pub(crate) struct DoneList(Mutex<State>);
@@ -48,18 +49,26 @@ impl DoneList {
 
     /// As [`take`](Self::take). If there are none the waker is left here, in place of the last one.
     pub(crate) fn take_or_wait(&self, batch: &mut VecDeque<usize>, waker: &Waker) {
-        let mut state = self.0.lock();
-        if !state.done.is_empty() {
-            std::mem::swap(&mut state.done, batch);
-            return;
+        let mut other = None;
+        loop {
+            let mut state = self.0.lock();
+            if !state.done.is_empty() {
+                std::mem::swap(&mut state.done, batch);
+                return;
+            }
+            let is_there = state.waker.as_ref().is_some_and(|old| old.will_wake(waker));
+            if is_there || !keep("done_list_waker") {
+                return;
+            }
+            if let Some(own) = other.take().or_else(|| clone_of_task(waker)) {
+                let old = state.waker.replace(own);
+                drop(state);
+                // Not under the lock: a waker's drop may be anybody's code.
+                return drop(old);
+            }
+            drop(state);
+            // So may its clone be: then look again.
+            other = Some(waker.clone());
         }
-        let is_there = state.waker.as_ref().is_some_and(|old| old.will_wake(waker));
-        if is_there || !keep("done_list_waker") {
-            return;
-        }
-        let old = state.waker.replace(waker.clone());
-        drop(state);
-        // Not under the lock: a waker's drop may be anybody's code.
-        drop(old);
     }
 }

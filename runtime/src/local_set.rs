@@ -12,10 +12,11 @@ use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
-use crate::cancel::with_grace;
+use crate::cancel::{self, with_grace};
 use crate::context;
+use crate::group;
 use crate::join::JoinHandle;
-use crate::local::Set;
+use crate::local::{Polled, Set};
 use crate::origin::Origin;
 use crate::runtime::Runtime;
 use crate::spawn::Builder;
@@ -284,6 +285,11 @@ impl LocalSet {
     }
 }
 
+/// A task belongs to its set, not to the scope or the group in which the set is polled just now.
+fn run_tasks(polled: &Polled<'_>) -> bool {
+    cancel::outside(|| group::outside(|| polled.tick()))
+}
+
 pin_project! {
     struct RunUntil<'a, F> {
         set: &'a LocalSet,
@@ -302,7 +308,7 @@ impl<F: Future> Future for RunUntil<'_, F> {
         let output = this.future.poll(context);
         let more = match output {
             Poll::Ready(_) => polled.leaves_jobs(),
-            Poll::Pending => polled.tick(),
+            Poll::Pending => run_tasks(&polled),
         };
         if more {
             context.waker().wake_by_ref();
@@ -317,7 +323,7 @@ impl Future for LocalSet {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let _entered = self.enter();
         let polled = self.0.poll_with(context.waker());
-        if polled.tick() {
+        if run_tasks(&polled) {
             context.waker().wake_by_ref();
             Poll::Pending
         } else if self.0.is_empty() {

@@ -212,6 +212,9 @@ impl Server {
     ///
     /// # Errors
     /// If the addresses cannot be listened on, or the server is closed.
+    ///
+    /// # Cancel safety
+    /// Safe: it is done at its first poll.
     pub async fn start_serving(&self) -> io::Result<()> {
         let shared = self.shared();
         let mut state = shared.state.lock();

@@ -11,7 +11,7 @@ mod scope;
 mod shield;
 mod watch;
 
-pub(crate) use frame::Around;
+pub(crate) use frame::{Around, outside};
 pub(crate) use shield::Guard;
 
 pub use deadline::{FailAfter, MoveOn, fail_after, fail_at, move_on_after, move_on_at};

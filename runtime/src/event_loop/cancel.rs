@@ -284,6 +284,9 @@ impl Cancelled {
     ///
     /// # Panics
     /// When it is polled outside a task of a loop.
+    ///
+    /// # Cancel safety
+    /// Dropping it before its first poll swallows the request.
     pub async fn raise<T>(self) -> T {
         let mut reason = Some(self.reason);
         std::future::poll_fn(move |_| {

@@ -93,6 +93,9 @@ pub fn wait_on<A: Awaitable>(what: A) -> Leaf<A, A::Value, A::Error> {
 /// # Panics
 /// If there is no current runtime.
 ///
+/// # Cancel safety
+/// Safe: there is nothing to lose.
+///
 /// # Source
 /// `asyncio.sleep`.
 pub async fn sleep(delay: Duration) {

@@ -263,6 +263,9 @@ impl fmt::Debug for Timeout {
 /// # Panics
 /// Outside a task of a loop: elsewhere there is [`time::timeout`](crate::time::timeout).
 ///
+/// # Cancel safety
+/// As safe as `future`.
+///
 /// # Source
 /// `asyncio.timeout`. See [`Timeout`] for one that can be moved.
 ///
@@ -308,6 +311,10 @@ pub async fn timeout_at<F: IntoFuture>(
 ///
 /// # Panics
 /// Outside a task of a loop.
+///
+/// # Cancel safety
+/// Dropping it forgets the wait: what was made a task for it runs on, without a limit. A task that is asked to stop passes
+/// that on.
 ///
 /// # Source
 /// `asyncio.wait_for`.

@@ -14,7 +14,6 @@ use super::room::{Place, Wait};
 use super::shared::{Inside, Shared, this_task};
 use crate::cancellation::{Cancellation, Reason};
 use crate::error::{Cause, JoinError};
-use crate::job::drop_payload;
 use crate::join::JoinHandle;
 use crate::origin::{Id, Origin, Whose};
 use crate::task::current;
@@ -67,7 +66,7 @@ pub(super) enum Begun {
 }
 
 /// What went wrong in the drop of a future.
-fn drop_future<F>(mut future: Pin<&mut Option<F>>) -> Result<(), Box<dyn Any + Send>> {
+pub(super) fn drop_future<F>(mut future: Pin<&mut Option<F>>) -> Result<(), Box<dyn Any + Send>> {
     catch_unwind(AssertUnwindSafe(|| future.set(None)))
 }
 
@@ -170,12 +169,13 @@ where
             Ok(Poll::Ready(Err(error))) => Err(Kind::Error(error)),
             Err(panic) => Err(Kind::panic(panic)),
         };
+        let mut also = None;
         match drop_future(this.future) {
             Ok(()) => {}
             Err(panic) if outcome.is_ok() => {
                 drop_quietly(std::mem::replace(&mut outcome, Err(Kind::panic(panic))));
             }
-            Err(panic) => drop_payload(panic),
+            Err(panic) => also = Some(Kind::panic(panic)),
         }
         if matches!(outcome, Ok(Some(_))) && !current::is_joined() {
             // Nobody takes it, so that it shall not outlive the group.
@@ -191,6 +191,9 @@ where
                 None
             }
         };
+        if let Some(kind) = also {
+            this.seat.fail::<E>(kind);
+        }
         this.seat.leave();
         Poll::Ready(value)
     }

@@ -28,6 +28,8 @@ use crate::origin::Origin;
 use crate::task::current;
 use std::sync::Arc;
 
+pub(crate) use shared::outside;
+
 pub use builder::GroupBuilder;
 pub use child::Child;
 pub use lend::{Scope, ScopedJoinHandle, scope};
@@ -97,7 +99,8 @@ impl<E: Send + 'static> TaskGroup<E> {
     ///
     /// # Errors
     /// [`GroupError`]: what failed of the block and the children, be it an error or a panic (also one of the block,
-    /// which is caught here, so that none is lost); or the group was cancelled, or its deadline passed, before the block was done.
+    /// which is caught here, so that none is lost); or the group was cancelled before the block was done; or its deadline
+    /// passed, or whatever is around stopped it, before all were done: then the value of a block that was is dropped.
     ///
     /// # Cancel safety
     /// Dropping it aborts the children. Nothing else is lost.

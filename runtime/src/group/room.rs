@@ -18,6 +18,7 @@ use std::task::{Context, Poll, Waker};
 use super::shared::Shared;
 use crate::job::quietly;
 use crate::sync_prim::{Mutex, keep};
+use crate::task::clone_of_task;
 use std::sync::Arc;
 
 /// The places of one group.
@@ -67,14 +68,17 @@ impl Room {
         }
     }
 
-    /// Q4. Wakes all who wait, to look whether there still is something to wait for.
+    /// Q4. Wakes all who wait, for the last time: the group stops, and whoever comes again sees it.
     pub(super) fn knock(&self) {
         let all: Vec<Waker> = {
-            let places = self.0.lock();
-            let wakers = places.waiting.values().filter_map(|waiter| match waiter {
-                Waiter::Waits(waker) => waker.clone(),
-                Waiter::HasPlace => None,
-            });
+            let mut places = self.0.lock();
+            let wakers = places
+                .waiting
+                .values_mut()
+                .filter_map(|waiter| match waiter {
+                    Waiter::Waits(waker) => waker.take(),
+                    Waiter::HasPlace => None,
+                });
             wakers.collect()
         };
         for waker in all {
@@ -129,20 +133,33 @@ impl Future for Wait {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         if let Turn::Queued(key) = this.turn {
-            let mut places = this.group.room().0.lock();
-            if let Some(Waiter::Waits(waker)) = places.waiting.get_mut(&key) {
-                let new = context.waker();
-                let knows = waker.as_ref().is_some_and(|waker| waker.will_wake(new));
-                let old = (!knows).then(|| waker.replace(new.clone())); // Q1
-                drop(places);
-                drop(old);
+            let new = context.waker();
+            let mut other = None;
+            loop {
+                let mut places = this.group.room().0.lock();
+                let Some(Waiter::Waits(waker)) = places.waiting.get_mut(&key) else {
+                    places.waiting.remove(&key);
+                    break;
+                };
+                if !waker.as_ref().is_some_and(|old| old.will_wake(new)) {
+                    let Some(own) = other.take().or_else(|| clone_of_task(new)) else {
+                        drop(places);
+                        // Not under the lock: a clone may be anybody's code, as a drop is.
+                        other = Some(new.clone());
+                        continue;
+                    };
+                    let old = waker.replace(own); // Q1
+                    drop(places);
+                    drop(old);
+                } else {
+                    drop(places);
+                }
                 // After the waker, not before: who stops the group in between has looked for it already. Q2
                 return match keep("Q2") && this.group.stops() {
                     true => Poll::Ready(None),
                     false => Poll::Pending,
                 };
             }
-            places.waiting.remove(&key);
         }
         this.turn = Turn::Over;
         Poll::Ready(Some(Place(this.group.clone())))

@@ -15,6 +15,7 @@ use super::{Ended, TaskGroup};
 use crate::cancel::{Around, Cancelled, Guard, Run, Stopped, cancel_reason, cancelled};
 use crate::cancellation::Cancellation;
 use crate::event_loop::Listener;
+use crate::job::quietly;
 use crate::origin::Id;
 use crate::task::current;
 use std::sync::Arc;
@@ -104,18 +105,25 @@ where
                 this.block.set(Some(start(group)));
             }
             let block = this.block.as_mut().as_pin_mut();
-            let polled = block.expect("not polled after it is ready").poll(context);
-            if polled.is_ready() {
-                this.block.set(None);
-            }
-            polled
+            block.expect("not polled after it is ready").poll(context)
         }));
+        let outcome = match polled {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(outcome)) => outcome.map_err(Kind::Error),
+            Err(panic) => Err(Kind::panic(panic)),
+        };
+        let dropped = catch_unwind(AssertUnwindSafe(|| this.block.set(None)));
         drop(inside);
-        match polled {
-            Ok(Poll::Pending) => Poll::Pending,
-            Ok(Poll::Ready(outcome)) => Poll::Ready(outcome.map_err(Kind::Error)),
-            Err(panic) => Poll::Ready(Err(Kind::panic(panic))),
-        }
+        Poll::Ready(match dropped {
+            Ok(()) => outcome,
+            Err(panic) => {
+                match (outcome, this.group) {
+                    (Err(kind), Some(group)) => fail_body(group, this.opened_at, kind),
+                    (outcome, _) => drop(quietly(|| drop(outcome))),
+                }
+                Err(Kind::panic(panic))
+            }
+        })
     }
 }
 

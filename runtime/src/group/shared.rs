@@ -90,6 +90,13 @@ impl Drop for Inside<'_> {
     }
 }
 
+/// Calls `f` as if it were in no group: as [`cancel::outside`](crate::cancel::outside).
+pub(crate) fn outside<R>(f: impl FnOnce() -> R) -> R {
+    let mut nothing = None;
+    let _inside = Inside::begin(&mut nothing);
+    f()
+}
+
 impl Shared {
     pub(super) fn new(
         places: Option<usize>,

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use pin_project_lite::pin_project;
 
 use super::TaskGroup;
-use super::child::{Begun, Child};
+use super::child::{Begun, Child, drop_future};
 use super::outcome::{Failure, Kind};
 use crate::cancel::cancel_reason;
 use crate::cancellation::Cancellation;
@@ -119,9 +119,11 @@ impl<V, E> Future for Starting<V, E> {
     type Output = Result<V, StartError<E>>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        // Not under the lock: a clone may be anybody's code, as a drop is.
+        let own = context.waker().clone();
         let mut stage = self.slot.0.lock();
         if let Stage::Waiting(waker) = &mut *stage {
-            let old = waker.replace(context.waker().clone());
+            let old = waker.replace(own);
             drop(stage);
             drop(old);
             return Poll::Pending;
@@ -154,13 +156,17 @@ pin_project! {
         #[pin]
         future: Option<F>,
         slot: Arc<Slot<V, E>>,
+        // Of a drop of the future, after it had failed already: for the group, which drops this next.
+        late: Option<Box<dyn Any + Send>>,
     }
 
     impl<F, V, E> PinnedDrop for Early<F, V, E> {
         fn drop(this: Pin<&mut Self>) {
-            let mut this = this.project();
-            let dropped = catch_unwind(AssertUnwindSafe(|| this.future.set(None)));
-            let outcome = match dropped {
+            let this = this.project();
+            if let Some(panic) = this.late.take() {
+                resume_unwind(panic);
+            }
+            let outcome = match drop_future(this.future) {
                 Ok(()) => Err(StartError::Cancelled(cancel_reason())),
                 Err(panic) => match tell_panic(this.slot, panic) {
                     None => return,
@@ -201,12 +207,20 @@ where
         let polled = catch_unwind(AssertUnwindSafe(|| {
             let future = this.future.as_mut().as_pin_mut();
             let future = future.expect("a task is not polled after it is ready");
-            let polled = future.poll(context);
-            if polled.is_ready() {
-                this.future.set(None);
-            }
-            polled
+            future.poll(context)
         }));
+        if let Ok(Poll::Pending) = polled {
+            return Poll::Pending;
+        }
+        // Before anybody hears of the end: what it has is free then.
+        let dropped = drop_future(this.future);
+        let polled = match (polled, dropped) {
+            (Ok(Poll::Ready(Ok(()))), Err(panic)) => Err(panic),
+            (polled, dropped) => {
+                *this.late = dropped.err();
+                polled
+            }
+        };
         let outcome = match polled {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(Ok(()))) => {
@@ -238,6 +252,7 @@ where
     let early = Early {
         future: Some(future),
         slot: slot.clone(),
+        late: None,
     };
     // A service: it takes no place.
     let child = group.spawn_from(early, Begun::No(None), origin);

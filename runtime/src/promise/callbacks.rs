@@ -14,6 +14,7 @@ use super::follow::{Follow, Lead};
 use crate::done_list::DoneList;
 use crate::job::{Job, quietly};
 use crate::sync_prim::{Mutex, MutexGuard};
+use crate::task::clone_of_task;
 use std::sync::Arc;
 
 /// What one waiter wants.
@@ -61,17 +62,29 @@ impl Callbacks {
         let mut list = self.0.lock();
         match list.find(key) {
             Some(Callback::Wake(old)) if old.will_wake(waker) => {}
-            Some(_) => Callbacks::replace(list, key, waker),
-            None => list.push(key, Callback::Wake(waker.clone())),
+            Some(_) => self.wait_with_any(list, key, waker),
+            None => match clone_of_task(waker) {
+                Some(own) => list.push(key, Callback::Wake(own)),
+                None => self.wait_with_any(list, key, waker),
+            },
         }
     }
 
+    /// Without the lock where the waker is cloned and where the old one is dropped: both may be anybody's code. Whoever
+    /// completes the list in between is seen when the owner looks, as ever.
     #[cold]
-    fn replace(mut list: MutexGuard<'_, List>, key: Key, waker: &Waker) {
-        let slot = list.find(key);
-        let old = slot.map(|slot| std::mem::replace(slot, Callback::Wake(waker.clone())));
+    fn wait_with_any(&self, list: MutexGuard<'_, List>, key: Key, waker: &Waker) {
         drop(list);
-        // Not under the lock: a waker's drop may be anybody's code.
+        let new = Callback::Wake(waker.clone());
+        let mut list = self.0.lock();
+        let old = match list.find(key) {
+            Some(slot) => Some(std::mem::replace(slot, new)),
+            None => {
+                list.push(key, new);
+                None
+            }
+        };
+        drop(list);
         quietly(|| drop(old));
     }
 

@@ -322,7 +322,8 @@ impl Timers {
 
     /// True if a deadline has come that no turn has taken out.
     pub(super) fn any_due(&self) -> bool {
-        self.earliest() <= self.shared.clock.nanos()
+        let earliest = self.earliest();
+        earliest != NEVER && earliest <= self.shared.clock.nanos()
     }
 
     /// No deadline will come any more; the answer is who waits, to be told.
@@ -413,6 +414,9 @@ mod tests {
         let gone = all.seat(1).set(start + hours(3), noop()).unwrap();
         all.seat(1).cancel(gone);
         assert_eq!(passed(&all), hours(4), "to where a timer was, or was not");
+        all.close();
+        all.clock().advance_to(NEVER);
+        assert!(!all.any_due(), "nothing waits, whatever the time");
     }
 
     #[test]

@@ -85,16 +85,9 @@ pub(super) fn with_here<R>(scheduler: &Scheduler, f: impl FnOnce(Option<&Worker>
 /// Counts down; true once every `interval` calls.
 #[inline]
 fn is_due(countdown: &Cell<u32>, interval: u32) -> bool {
-    match countdown.get().checked_sub(1) {
-        Some(left) => {
-            countdown.set(left);
-            false
-        }
-        None => {
-            countdown.set(interval - 1);
-            true
-        }
-    }
+    let left = countdown.get().checked_sub(1);
+    countdown.set(left.unwrap_or(interval - 1));
+    left.is_none()
 }
 
 /// Puts the thread's former worker back.
@@ -141,15 +134,20 @@ impl Worker {
         });
         let restore = Restore(HERE.replace(Some(worker.clone())));
         let jobs = worker.scheduler.settings.event_interval;
+        let run_some = |n: std::ops::Range<u32>| n.take_while(|_| worker.run_next()).count();
         while !leave() {
-            if (0..jobs).take_while(|_| worker.run_next()).count() > 0 {
+            if run_some(0..jobs) > 0 {
                 continue;
             }
-            match worker.find() {
-                Found::Job(job) => worker.run(job),
+            let found = match worker.find() {
+                Found::Job(job) => {
+                    worker.run(job);
+                    1
+                }
                 Found::Closed => break,
-                Found::Again => {}
-            }
+                Found::Again => 0,
+            };
+            run_some(found..jobs); // What came with it, too: what `leave` looks at comes after the tasks.
         }
         worker.my_seat().stops();
         worker.ended.bury(&worker.scheduler.live);

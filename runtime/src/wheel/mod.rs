@@ -120,7 +120,7 @@ impl<T> Wheel<T> {
         self.crowded = None;
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, not(filch_loom)))]
     pub(crate) fn len(&self) -> usize {
         self.len
     }
