@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Poll;
 
-use filch::sync::mpmc::error::{TryRecvError, TrySendError};
+use filch::sync::mpmc::error::{SendTimeoutError, TryRecvError, TrySendError};
 use filch::sync::mpmc::{self, Receiver, Sender};
 
 mod common;
@@ -316,4 +316,51 @@ fn it_does_what_the_reference_does() {
             assert_eq!(tx.len(), queue.len());
         }
     }
+}
+
+#[test]
+fn many_are_received_at_once_but_no_more_than_there_are() {
+    on_each_kind(|rt| {
+        rt.block_on(async {
+            let (tx, rx) = mpmc::channel(4);
+            let mut all = Vec::new();
+            assert_eq!(rx.recv_many(&mut all, 0).await, 0);
+            (0..4).for_each(|n| tx.try_send(n).unwrap());
+            assert_eq!(rx.recv_many(&mut all, 3).await, 3);
+            assert_eq!(rx.recv_many(&mut all, 3).await, 1);
+            let sender = filch::spawn(async move { tx.send(4).await });
+            assert_eq!(rx.recv_many(&mut all, usize::MAX).await, 1);
+            sender.await.unwrap().unwrap();
+            assert_eq!(rx.recv_many(&mut all, 3).await, 0);
+            assert_eq!(all, [0, 1, 2, 3, 4]);
+        });
+    });
+}
+
+#[test]
+fn a_send_that_takes_too_long_gives_its_message_back_and_its_place_up() {
+    let mut builder = filch::runtime::Builder::new_current_thread();
+    let rt = builder.start_paused(true).enable_all().build().unwrap();
+    rt.block_on(async {
+        let limit = std::time::Duration::from_secs(1);
+        let (tx, rx) = mpmc::channel(1);
+        assert_eq!(tx.send_timeout(1, limit).await, Ok(()));
+        assert_eq!(
+            tx.send_timeout(2, limit).await,
+            Err(SendTimeoutError::Timeout(2))
+        );
+        let waits = filch::spawn({
+            let tx = tx.clone();
+            async move { tx.send_timeout(3, limit).await }
+        });
+        filch::task::yield_now().await;
+        assert_eq!(rx.recv().await, Some(1));
+        assert_eq!(waits.await.unwrap(), Ok(()));
+        assert_eq!((rx.recv().await, tx.statistics().waiters), (Some(3), 0));
+        rx.close();
+        assert_eq!(
+            tx.send_timeout(4, limit).await,
+            Err(SendTimeoutError::Closed(4))
+        );
+    });
 }

@@ -1,8 +1,8 @@
 //! Channels driven at random: against a simple model of what they should do, and by 8 workers that give up as they like.
 
 use std::collections::VecDeque;
-use std::future::Future;
-use std::pin::Pin;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
@@ -136,7 +136,6 @@ fn a_channel_does_what_the_model_does() {
                     model.closed = true;
                 }
                 _ => {
-                    // A look settles what was freed.
                     let free = if model.closed {
                         None
                     } else {
@@ -146,8 +145,6 @@ fn a_channel_does_what_the_model_does() {
                     assert_eq!(rx.len(), model.queue.len());
                 }
             }
-            // The rule book serves at once, the channel when somebody comes by: bring it up to date.
-            tx.capacity();
         }
         drop(sends);
         assert_eq!(probe.held(), 0);
@@ -171,14 +168,8 @@ fn nothing_is_lost_or_leaked_when_waits_are_given_up() {
                     rt.spawn(async move {
                         for _ in 0..200 {
                             made.fetch_add(1, Ordering::SeqCst);
-                            let mut sending = Box::pin(tx.send(drops.counted()));
-                            let gives_up = random.below(3) == 0;
-                            let done = if gives_up {
-                                give_up(&mut sending).await
-                            } else {
-                                Some(sending.await)
-                            };
-                            if let Some(Ok(())) = done {
+                            let sending = tx.send(drops.counted());
+                            if let Some(Ok(())) = perhaps(&mut random, sending).await {
                                 sent.fetch_add(1, Ordering::SeqCst);
                             }
                         }
@@ -189,13 +180,7 @@ fn nothing_is_lost_or_leaked_when_waits_are_given_up() {
             let (counts, mut own) = (arrived.clone(), random.fork());
             let receiver = rt.spawn(async move {
                 loop {
-                    let mut recv = Box::pin(rx.recv());
-                    let got = if own.below(3) == 0 {
-                        give_up(&mut recv).await
-                    } else {
-                        Some(recv.await)
-                    };
-                    match got {
+                    match perhaps(&mut own, rx.recv()).await {
                         Some(None) => return,
                         Some(Some(message)) => {
                             drop(message);
@@ -215,11 +200,14 @@ fn nothing_is_lost_or_leaked_when_waits_are_given_up() {
     });
 }
 
-/// Polls twice at most, with a yield in between.
-async fn give_up<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
+/// Waits for it, or one time in three polls it twice at most, with a yield in between, and gives it up.
+async fn perhaps<F: Future>(random: &mut Random, future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    if random.below(3) > 0 {
+        return Some(future.await);
+    }
     for _ in 0..2 {
-        let once =
-            std::future::poll_fn(|context| Poll::Ready(Pin::new(&mut *future).poll(context)));
+        let once = poll_fn(|context| Poll::Ready(future.as_mut().poll(context)));
         if let Poll::Ready(output) = once.await {
             return Some(output);
         }
@@ -247,14 +235,8 @@ fn many_receivers_lose_and_leak_nothing_either() {
                 tasks.push(rt.spawn(async move {
                     for _ in 0..200 {
                         made.fetch_add(1, Ordering::SeqCst);
-                        let mut sending = Box::pin(tx.send(drops.counted()));
-                        let gives_up = own.below(3) == 0;
-                        let done = if gives_up {
-                            give_up(&mut sending).await
-                        } else {
-                            Some(sending.await)
-                        };
-                        if let Some(Ok(())) = done {
+                        let sending = tx.send(drops.counted());
+                        if let Some(Ok(())) = perhaps(&mut own, sending).await {
                             sent.fetch_add(1, Ordering::SeqCst);
                         }
                     }
@@ -262,13 +244,7 @@ fn many_receivers_lose_and_leak_nothing_either() {
                 let (rx, mut own, arrived) = (rx.clone(), random.fork(), arrived.clone());
                 tasks.push(rt.spawn(async move {
                     loop {
-                        let mut recv = Box::pin(rx.recv());
-                        let got = if own.below(3) == 0 {
-                            give_up(&mut recv).await
-                        } else {
-                            Some(recv.await)
-                        };
-                        match got {
+                        match perhaps(&mut own, rx.recv()).await {
                             Some(None) => return,
                             Some(Some(message)) => {
                                 drop(message);

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use filch::runtime::Builder;
 use filch::sync::mpsc::error::{TryRecvError, TrySendError};
-use filch::sync::mpsc::{self, Receiver, Sender};
+use filch::sync::mpsc::{self, Sender};
 use filch::time::{Instant, timeout};
 
 /// As many wakers as a channel wakes in one batch; it lets go of its lock in between.
@@ -66,82 +66,87 @@ impl Wake for AtOnce {
     }
 }
 
-/// A channel with a sender that was served and does not come by, so many free permits that nobody has collected, and an
-/// empty queue.
-fn uncollected(permits: usize) -> (Sender<usize>, Receiver<usize>, Sending) {
-    let (tx, mut rx) = mpsc::channel(permits + 1);
-    for n in 0..=permits {
-        tx.try_send(n).unwrap();
+/// More than are woken in two batches.
+const CROWD: usize = 2 * BATCH + 1;
+
+/// The first of a crowd: what its wake does, it does before anybody else of the crowd is woken.
+struct First(Box<dyn Fn() + Send + Sync>);
+
+impl Wake for First {
+    fn wake(self: Arc<Self>) {
+        (self.0)();
     }
-    assert_eq!(rx.try_recv(), Ok(0));
-    let permit = tx.try_reserve().unwrap();
-    let other = tx.clone();
-    let mut served: Sending =
-        Box::pin(async move { other.send(99).await.map_err(|error| error.0) });
-    let poll = served
-        .as_mut()
-        .poll(&mut Context::from_waker(Waker::noop()));
-    assert!(poll.is_pending());
-    drop(permit);
-    (tx, rx, served)
 }
 
 #[test]
 fn a_receiver_that_wakes_senders_sees_what_they_send_meanwhile() {
-    let (tx, mut rx, served) = uncollected(BATCH);
-    let senders: Vec<_> = (0..BATCH)
+    let (tx, rx) = mpsc::channel(CROWD);
+    let permits = tx.try_reserve_many(CROWD).unwrap();
+    let got = Arc::new(Mutex::new((Some(rx), None)));
+    let receives = got.clone();
+    let first = Waker::from(Arc::new(First(Box::new(move || {
+        let mut rx = receives.lock().unwrap().0.take().unwrap();
+        let mut builder = Builder::new_current_thread();
+        let rt = builder.start_paused(true).enable_all().build().unwrap();
+        let limit = Duration::from_secs(1);
+        let receiver = rt.spawn(async move {
+            let begun = Instant::now();
+            (timeout(limit, rx.recv()).await, begun.elapsed())
+        });
+        receives.lock().unwrap().1 = Some(rt.block_on(receiver).unwrap());
+    }))));
+    let other = tx.clone();
+    let mut served: Sending = Box::pin(async move { other.send(99).await.map_err(|e| e.0) });
+    let poll = served.as_mut().poll(&mut Context::from_waker(&first));
+    assert!(poll.is_pending());
+    let senders: Vec<_> = (1..CROWD)
         .map(|n| AtOnce::waiting(&tx, 100 + n, || ()))
         .collect();
-    for n in 1..=BATCH {
-        assert_eq!(rx.try_recv(), Ok(n));
-    }
-    assert!(
-        senders.iter().all(|sender| !sender.is_done()),
-        "nobody has come by"
-    );
-    // It finds nothing, and serves them all; when it is done with that, they have sent.
-    let mut builder = Builder::new_current_thread();
-    let rt = builder.start_paused(true).enable_all().build().unwrap();
-    let limit = Duration::from_secs(1);
-    let receiver = rt.spawn(async move {
-        let begun = Instant::now();
-        (timeout(limit, rx.recv()).await, begun.elapsed())
-    });
-    let got = rt.block_on(receiver).unwrap();
+    // The first batch is served, and its first is woken: the receiver finds nothing, and serves the next batch; when it is
+    // done with that, they have sent.
+    drop(permits);
     assert_eq!(
-        got,
-        (Ok(Some(100)), Duration::ZERO),
+        got.lock().unwrap().1,
+        Some((Ok(Some(100 + BATCH)), Duration::ZERO)),
         "it waits beside {BATCH} messages"
     );
+    assert!(senders.iter().all(|sender| sender.is_done()));
     drop(served);
 }
 
 #[test]
 fn a_message_is_not_sent_once_the_receiver_has_seen_the_end() {
-    let (tx, rx, served) = uncollected(BATCH + 1);
-    let end = Arc::new(Mutex::new((rx, Some(served))));
-    for n in 0..BATCH {
-        let end = end.clone();
-        AtOnce::waiting(&tx, 100 + n, move || {
-            let (rx, served) = &mut *end.lock().unwrap();
-            match n {
-                0 => rx.close(),
-                31 => {
-                    drop(served.take());
-                    assert_eq!(rx.try_recv(), Ok(100));
-                    assert_eq!(rx.try_recv(), Err(TryRecvError::Disconnected));
+    let (tx, rx) = mpsc::channel(CROWD);
+    let permits = tx.try_reserve_many(CROWD).unwrap();
+    let rx = Arc::new(Mutex::new(rx));
+    let crowd = Arc::new(Mutex::new(Vec::new()));
+    let tried = Arc::new(Mutex::new(None));
+    for n in 0..CROWD {
+        let (rx, all, tried, tx2) = (rx.clone(), crowd.clone(), tried.clone(), tx.clone());
+        let sender = AtOnce::waiting(&tx, 100 + n, move || match n {
+            // It serves those who wait first, and one of them closes the channel.
+            0 => *tried.lock().unwrap() = Some(tx2.try_send(7)),
+            BATCH => {
+                let mut rx = rx.lock().unwrap();
+                rx.close();
+                let others: Vec<Arc<AtOnce>> = std::mem::take(&mut all.lock().unwrap());
+                for other in others {
+                    drop(other.sending.lock().unwrap().take());
                 }
-                _ => {}
+                assert_eq!(rx.try_recv(), Ok(100));
+                assert_eq!(rx.try_recv(), Ok(100 + BATCH));
+                assert_eq!(rx.try_recv(), Err(TryRecvError::Disconnected));
             }
+            _ => {}
         });
+        crowd.lock().unwrap().push(sender);
     }
-    for n in 1..=BATCH + 1 {
-        assert_eq!(end.lock().unwrap().0.try_recv(), Ok(n));
-    }
-    // It serves those who wait first, and one of them closes the channel.
-    assert_eq!(tx.try_send(7), Err(TrySendError::Closed(7)));
+    drop(permits);
     assert_eq!(
-        end.lock().unwrap().0.try_recv(),
-        Err(TryRecvError::Disconnected)
+        *tried.lock().unwrap(),
+        Some(Err(TrySendError::Closed(7))),
+        "the receiver had seen the end"
     );
+    let now = rx.lock().unwrap().try_recv();
+    assert_eq!(now, Err(TryRecvError::Disconnected));
 }

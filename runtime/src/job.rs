@@ -8,7 +8,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
 
-use crate::sync_prim::{AtomicPtr, Ordering, ordering};
+use crate::sync_prim::{AtomicPtr, MODEL, Ordering, ordering};
 use std::sync::Arc;
 
 /// Runs anybody's code: a panic ends here, told by the panic hook. None if it panicked.
@@ -157,10 +157,19 @@ impl JobSlot {
         JobSlot(AtomicPtr::new(std::ptr::null_mut()))
     }
 
-    /// Puts a job in; the answer is the one that was there.
+    /// Puts a job in; the answer is the one that was there. Many may take at once, but one at a time may put: of two that
+    /// put into an empty slot, one would lose its job.
     #[inline]
     pub(crate) fn put(&self, job: Job) -> Option<Job> {
-        self.swap(job.into_raw().as_ptr())
+        let head = job.into_raw().as_ptr();
+        // In a model a swap always: loom does not order a store behind the swap of a taker that found nothing.
+        if self.is_empty() && !MODEL {
+            // Empty still, for who takes writes null again. Ordering: Release -> the Acquire in `swap`.
+            self.0.store(head, Ordering::Release);
+            None
+        } else {
+            self.swap(head)
+        }
     }
 
     /// Takes the job out.
@@ -181,7 +190,8 @@ impl JobSlot {
 
     #[inline]
     fn swap(&self, new: *mut JobHead) -> Option<Job> {
-        // Ordering: AcqRel with itself: who takes the job out sees all that was written before it was put in.
+        // Ordering: AcqRel with itself: who takes the job out sees all that was written before it was put in. Acquire <- the
+        // Release in `put`, too.
         let old = self.0.swap(new, ordering("next_slot", Ordering::AcqRel));
         // SAFETY: only `put` writes a pointer that is not null, from `into_raw`; the swap gives each to one caller.
         NonNull::new(old).map(|head| unsafe { Job::from_raw(head) })

@@ -1,6 +1,8 @@
 //! Which source an event is for: an index with a generation, so that an event in flight when its source goes finds
 //! nobody, not the next source in the same place.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use slab::Slab;
 
 use super::readiness::Readiness;
@@ -25,12 +27,16 @@ struct Table {
 
 /// All sources of a reactor.
 #[derive(Default)]
-pub(super) struct Keys(Mutex<Table>);
+pub(super) struct Keys {
+    table: Mutex<Table>,
+    /// How many there are, for a look without the lock.
+    count: AtomicUsize,
+}
 
 impl Keys {
     /// A key for a new source; none once the reactor has shut down.
     pub(super) fn add(&self, source: Arc<Readiness>) -> Option<SourceKey> {
-        let mut table = self.0.lock();
+        let mut table = self.table.lock();
         if table.closed {
             return None;
         }
@@ -39,11 +45,20 @@ impl Keys {
         let index = table.sources.vacant_key() as u64;
         assert!(index < 1 << INDEX_BITS, "too many sources");
         table.sources.insert((generation, source));
+        self.count.store(table.sources.len(), Ordering::Relaxed);
         Some(SourceKey(generation << INDEX_BITS | index))
     }
 
     pub(super) fn remove(&self, key: SourceKey) {
-        self.0.lock().sources.remove(key.index());
+        let mut table = self.table.lock();
+        table.sources.remove(key.index());
+        self.count.store(table.sources.len(), Ordering::Relaxed);
+    }
+
+    /// True if there are none, or were none a moment ago.
+    pub(super) fn is_empty(&self) -> bool {
+        // Ordering: Relaxed: whoever waits for a source that is added now is told by the next look.
+        self.count.load(Ordering::Relaxed) == 0
     }
 
     /// Calls `f` for each event whose source is there still.
@@ -55,7 +70,7 @@ impl Keys {
         if events.is_empty() {
             return;
         }
-        let table = self.0.lock();
+        let table = self.table.lock();
         for &(key, event) in events {
             if let Some((generation, source)) = table.sources.get(key.index()) {
                 if *generation == key.generation() {
@@ -67,7 +82,7 @@ impl Keys {
 
     /// No source can be added any more; the answer is those there are.
     pub(super) fn close(&self) -> Vec<Arc<Readiness>> {
-        let mut table = self.0.lock();
+        let mut table = self.table.lock();
         table.closed = true;
         table.sources.iter().map(|(_, (_, s))| s.clone()).collect()
     }
@@ -103,7 +118,7 @@ mod tests {
     fn a_key_goes_through_the_word_of_the_poller_and_is_not_its_own() {
         let keys = Keys::default();
         for generation in [0, 1, GENERATION_MASK, GENERATION_MASK + 1, u64::MAX] {
-            keys.0.lock().next_generation = generation & (u64::MAX >> 1);
+            keys.table.lock().next_generation = generation & (u64::MAX >> 1);
             let key = keys.add(Arc::new(Readiness::new())).unwrap();
             let through = SourceKey(key.0 as usize as u64);
             assert!(through == key && key.0 as usize != usize::MAX, "{key:?}");

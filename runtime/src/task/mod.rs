@@ -18,4 +18,4 @@ mod waker;
 
 pub use handles::AbortHandle;
 pub(crate) use handles::{Joiner, Spawned, Task, new, new_local};
-pub(crate) use waker::clone_of_task;
+pub(crate) use waker::{Woken, begin_wake, clone_of_task, is_of_task};

@@ -149,7 +149,12 @@ impl<F: Future + Unpin> Future for LeaveWaker<F> {
 
 #[test]
 fn a_wake_on_a_queued_task_is_seen_by_the_coming_poll() {
-    loom::model(|| {
+    wakes_are_seen(Waker::wake);
+    wakes_are_seen(|waker| waker.wake_by_ref());
+}
+
+fn wakes_are_seen(wake: fn(Waker)) {
+    loom::model(move || {
         let flag = Arc::new(AtomicUsize::new(0));
         let theirs = flag.clone();
         let (model, joiner, waker) = waker_of(move |place| LeaveWaker {
@@ -166,7 +171,7 @@ fn a_wake_on_a_queued_task_is_seen_by_the_coming_poll() {
             thread::spawn(move || model.run_one())
         };
         flag.store(1, Ordering::Relaxed);
-        waker.wake(); // on queued, on running, or on idle
+        wake(waker); // on queued, on running, or on idle
         runner.join().unwrap();
         model.run_all();
         assert!(

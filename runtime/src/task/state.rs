@@ -154,6 +154,29 @@ impl State {
         self.schedule(SCHEDULED)
     }
 
+    /// As `wake` and `drop_ref` in one step. None: the task is done, and nothing was changed.
+    #[inline]
+    pub(super) fn wake_and_drop_ref(&self) -> Option<Wake> {
+        let mut now = self.0.load(Ordering::Relaxed);
+        loop {
+            // While it is not done its owner holds it, so this reference is not the last.
+            if now & DONE != 0 {
+                return None;
+            }
+            // Ordering: AcqRel, as in `schedule`. Its Release is that of `drop_ref`, too.
+            let (strong, after) = (Ordering::AcqRel, (now | SCHEDULED) - REF);
+            let strong = ordering("task_wake_by_value", strong);
+            match self
+                .0
+                .compare_exchange_weak(now, after, strong, Ordering::Relaxed)
+            {
+                Ok(_) if now & (SCHEDULED | RUNNING) == 0 => return Some(Wake::Queue),
+                Ok(_) => return Some(Wake::Nothing),
+                Err(other) => now = other,
+            }
+        }
+    }
+
     /// Asks the task to stop at its next poll, which comes at once.
     pub(super) fn cancel(&self) -> Wake {
         self.schedule(SCHEDULED | CANCEL)

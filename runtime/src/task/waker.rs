@@ -11,10 +11,52 @@ use crate::job::Job;
 
 static VTABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake_by_ref, drop_waker);
 
-/// A clone of a task's own waker; None if it is any other, whose clone may run anybody's code.
+/// True of a task's own waker. Any other may run anybody's code.
+#[inline]
+pub(crate) fn is_of_task(waker: &Waker) -> bool {
+    std::ptr::eq(waker.vtable(), &VTABLE)
+}
+
+/// A clone of a task's own waker; None if it is any other.
 #[inline]
 pub(crate) fn clone_of_task(waker: &Waker) -> Option<Waker> {
-    std::ptr::eq(waker.vtable(), &VTABLE).then(|| waker.clone())
+    is_of_task(waker).then(|| waker.clone())
+}
+
+/// A task that is woken and not yet queued. Dropped, it would be cancelled.
+#[must_use = "`queue` it"]
+pub(crate) struct Woken {
+    header: NonNull<Header>,
+    job: Job,
+}
+
+/// The first half of the wake of a task, which runs nobody's code, so it may be done under a lock. None if it is no task's
+/// waker, or if the task is queued already or done.
+#[inline]
+pub(crate) fn begin_wake(waker: &Waker) -> Option<Woken> {
+    if !is_of_task(waker) {
+        return None;
+    }
+    // SAFETY: a waker with our vtable has our data, and keeps the cell alive.
+    let header = unsafe { header(waker.data()) };
+    // SAFETY: live, as above.
+    match unsafe { header.as_ref() }.state.wake() {
+        Wake::Queue => Some(Woken {
+            header,
+            // SAFETY: `Queue` makes the one job of the task ours.
+            job: unsafe { Job::new(header.cast()) },
+        }),
+        Wake::Nothing => None,
+    }
+}
+
+impl Woken {
+    /// The second half.
+    #[inline]
+    pub(crate) fn queue(self) {
+        // SAFETY: the job is the task's own, and keeps it alive.
+        unsafe { Header::submit(self.header, self.job) }
+    }
 }
 
 /// A waker without a reference of its own, for the time of one poll.
@@ -55,10 +97,16 @@ unsafe fn clone(data: *const ()) -> RawWaker {
 }
 
 unsafe fn wake(data: *const ()) {
-    // SAFETY: this waker's reference is ours to use, and then to give back.
-    unsafe {
-        wake_by_ref(data);
-        drop_waker(data);
+    // SAFETY: the waker keeps the cell alive.
+    let header = unsafe { header(data) };
+    // SAFETY: live, as above.
+    match unsafe { header.as_ref() }.state.wake_and_drop_ref() {
+        // The reference is gone.
+        // SAFETY: as in `schedule`: the job is ours, and keeps the task alive.
+        Some(Wake::Queue) => unsafe { Header::submit(header, Job::new(header.cast())) },
+        Some(Wake::Nothing) => {}
+        // SAFETY: the task is done; this waker's reference is ours still, and is given back, once.
+        None => unsafe { Header::drop_ref(header) },
     }
 }
 

@@ -303,6 +303,13 @@ impl<T> Chan<T> {
     }
 }
 
+impl<T> Send<'_, T> {
+    /// The message back, unless it was sent.
+    pub(super) fn take_back(self: Pin<&mut Self>) -> Option<T> {
+        self.project().message.take()
+    }
+}
+
 impl<T> Future for Send<'_, T> {
     type Output = Result<(), T>;
 

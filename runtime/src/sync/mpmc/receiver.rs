@@ -44,6 +44,44 @@ impl<T> Receiver<T> {
         self.chan.recv().await
     }
 
+    /// Waits for the next messages, and appends up to `limit` of them to `buffer`: what is there when the first comes. The
+    /// answer is how many: 0 once there are none and will be none, or if `limit` is 0.
+    ///
+    /// # Cancel safety
+    /// Safe: one that is dropped before it is done has received nothing.
+    ///
+    /// # Source
+    /// As `tokio::sync::mpsc::Receiver::recv_many`.
+    ///
+    /// # Examples
+    /// ```
+    /// # filch::block_on(async {
+    /// let (tx, rx) = filch::sync::mpmc::channel(5);
+    /// for n in 0..5 {
+    ///     tx.try_send(n).unwrap();
+    /// }
+    /// let mut all = Vec::new();
+    /// assert_eq!(rx.recv_many(&mut all, 3).await, 3);
+    /// assert_eq!(rx.recv_many(&mut all, 3).await, 2);
+    /// assert_eq!(all, [0, 1, 2, 3, 4]);
+    /// # });
+    /// ```
+    pub async fn recv_many(&self, buffer: &mut Vec<T>, limit: usize) -> usize {
+        if limit == 0 {
+            return 0;
+        }
+        let Some(first) = self.recv().await else {
+            return 0;
+        };
+        buffer.push(first);
+        // No more than there are now: senders that this lets go on may have no end.
+        let more = self.len().min(limit - 1);
+        let rest = (0..more).map_while(|_| self.try_recv().ok());
+        let before = buffer.len();
+        buffer.extend(rest);
+        1 + buffer.len() - before
+    }
+
     /// The next message, if there is one now. Never waits.
     ///
     /// # Errors

@@ -1,14 +1,17 @@
 //! The end that sends.
 
 use std::fmt;
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::chan::{Chan, Refused};
-use super::error::{SendError, TrySendError};
+use super::error::{SendError, SendTimeoutError, TrySendError};
 use crate::sync::Statistics;
 use crate::sync::at_once;
 use crate::sync::blocking::block_on;
 use crate::sync_prim::Ordering;
+use crate::time::timeout;
 
 /// Sends messages: [`channel`](super::channel). Clones send to the same channel.
 ///
@@ -77,6 +80,48 @@ impl<T> Sender<T> {
             Refused::Full => TrySendError::Full(message),
             Refused::Closed => TrySendError::Closed(message),
         })
+    }
+
+    /// As [`send`](Self::send), but no longer than `limit`.
+    ///
+    /// # Errors
+    /// [`SendTimeoutError::Timeout`]: no room in time. [`SendTimeoutError::Closed`]: the channel is closed. Both give the
+    /// message back.
+    ///
+    /// # Panics
+    /// If there is no current runtime: it has the clock.
+    ///
+    /// # Cancel safety
+    /// As [`send`](Self::send).
+    ///
+    /// # Source
+    /// As `tokio::sync::mpsc::Sender::send_timeout`.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::Duration;
+    /// use filch::sync::mpmc::{self, error::SendTimeoutError};
+    ///
+    /// # filch::block_on(async {
+    /// let (tx, _rx) = mpmc::channel(1);
+    /// let limit = Duration::from_millis(2);
+    /// tx.send_timeout(1, limit).await.unwrap();
+    /// assert_eq!(tx.send_timeout(2, limit).await, Err(SendTimeoutError::Timeout(2)));
+    /// # });
+    /// ```
+    pub async fn send_timeout(
+        &self,
+        message: T,
+        limit: Duration,
+    ) -> Result<(), SendTimeoutError<T>> {
+        let mut sending = pin!(self.chan.send(message));
+        match timeout(limit, sending.as_mut()).await {
+            Ok(sent) => sent.map_err(SendTimeoutError::Closed),
+            Err(_elapsed) => match sending.take_back() {
+                Some(message) => Err(SendTimeoutError::Timeout(message)),
+                None => Ok(()),
+            },
+        }
     }
 
     /// As [`send`](Self::send), blocking the thread.

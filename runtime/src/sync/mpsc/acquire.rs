@@ -8,7 +8,7 @@ use pin_project_lite::pin_project;
 use super::chan::{Chan, Closed, Now, Want};
 use crate::budget::{poll_left, spend};
 use crate::job::quietly;
-use crate::sync::waiters::{Node, Phase, Wakes, wake};
+use crate::sync::waiters::{Node, Phase, Wakes};
 use crate::sync_prim::keep;
 use crate::task::clone_of_task;
 
@@ -43,9 +43,6 @@ fn cancel<T>(chan: &Chan<T>, mut node: Pin<&mut Node<Want>>) {
         // Taken by the channel: served, or told that it is closed.
         node.as_mut().data(&mut look);
         node.reset();
-        if held > 0 {
-            now.served -= 1;
-        }
         None
     };
     if keep("mpsc_cancel") {
@@ -152,34 +149,21 @@ fn wait<'a, T>(
     }
 }
 
-/// M5 (sync/mpsc/chan). The node is in no list any more.
+/// The node is in no list any more.
 fn served<T>(
     chan: &Chan<T>,
     mut node: Pin<&mut Node<Want>>,
     message: &mut Option<T>,
 ) -> Result<(), Closed> {
-    let mut wakes = Wakes::new();
     let mut now = chan.list.lock();
     let mut held = 0;
     node.as_mut().data(|want| held = want.wanted - want.missing);
     node.reset();
-    if held > 0 {
-        now.served -= 1;
-    }
     if now.closed {
         now.permits += held;
-        chan.come_by(now, &mut wakes);
+        chan.come_by(now, &mut Wakes::new());
         return Err(Closed);
     }
-    let mut receiver = None;
-    if let Some(message) = message.take() {
-        now.queue.push_back(message);
-        receiver = now.receiver.take();
-    }
-    if keep("mpsc_pass_on") && !now.is_empty() {
-        now = chan.settle(now, &mut wakes);
-    }
-    drop(now);
-    wake(receiver);
+    finish(chan, now, message.take());
     Ok(())
 }

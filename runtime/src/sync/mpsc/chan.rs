@@ -6,19 +6,21 @@
 //!
 //! send     M1 under the lock: enough permits? take them, push the message, take the receiver's waker · else collect, and
 //!             serve those who wait, first come first served · else wait in the list
-//!          M2 one waits, and none that was served will come by: set WAITING in `freed`; a permit there? collect it
-//! recv     M3 add 1 to `freed` · M4 WAITING was set: clear it, and serve, under the lock
-//! served   M5 a sender that was served comes by the lock once, to push or to go, and serves the others
+//!          M2 one waits: set WAITING in `freed`; a permit there? collect it
+//! recv     M3 add 1 to `freed` · M4 WAITING was set: serve, under the lock
+//! ahead    M5 under the lock, with the last message taken and a sender served: register for the next message at once
+//!          M6 back for it, and nobody has taken the registration: wait, without the lock
 //!
 //! Why no sender waits beside a free permit: M2 and M3 are steps of one word. If M3 comes first, M2 sees the permit; else
-//! M4 sees the flag, and takes the lock. While the flag is not set, somebody was served, and M5 collects what was freed
-//! since. So the receiver of a full channel wakes one sender at its first message, and the others in one batch when that
-//! one comes by, or when the receiver comes back for the next batch: not one for each message. The price: a future that was
-//! served, and is kept without being polled or dropped, keeps from the others not only its own permit, as everywhere, but
-//! also what is freed after it, until the receiver comes back.
+//! M4 sees the flag, and takes the lock. So a receiver takes the lock once for each sender that waits, and then no more.
+//! Why the receiver misses no message at M6: who sends takes the registration under the lock, says so in `ahead`, and wakes
+//! the receiver's task after it. If the task has begun a poll for that wake, it sees `ahead` gone; if it sees an old value,
+//! that poll is still to come. The price is a wake for nothing where the receiver does something else meanwhile, so it
+//! registers ahead only when it had to wait for the message before.
 //! [`Chan::settle`] lets go of the lock when it has a whole batch of wakers, so what was seen before it may not be so after.
 //! Refused: permits that are held back until half the queue is drained. A sender would wait beside a receiver that
-//! received one message and now waits for what that sender does next.
+//! received one message and now waits for what that sender does next. And that a sender which was served serves the others
+//! when it comes by: its task may not poll it, and wait for one of the others.
 //! Models: `mpsc::model::a_freed_permit_serves_who_waits`, `mpsc::model::a_cancelled_send_passes_its_permit_on`,
 //! `mpsc::model::the_last_sender_ends_the_stream`, `mpsc::model::messages_arrive_in_order`.
 
@@ -30,9 +32,10 @@ use crossbeam_utils::CachePadded;
 
 use crate::sync::signal::Signal;
 use crate::sync::waiters::{Locked, WaitList, Wakes, wake};
-use crate::sync_prim::{AtomicUsize, Ordering, keep};
+use crate::sync_prim::{AtomicBool, AtomicUsize, MODEL, Ordering, keep};
+use crate::task::{Woken, begin_wake, clone_of_task, is_of_task};
 
-/// A sender waits that nobody will serve unless the receiver does.
+/// A sender waits, and the receiver is to serve it.
 const WAITING: usize = 1;
 /// A permit in `freed`.
 const ONE: usize = 2;
@@ -45,6 +48,8 @@ pub(super) const MAX_PERMITS: usize = usize::MAX >> 3;
 
 pub(super) struct Chan<T> {
     pub(super) list: WaitList<State<T>, Want>,
+    /// The receiver is registered since M5. Written under the lock.
+    ahead: AtomicBool,
     /// Permits that the receiver gave back and nobody has collected, and WAITING.
     freed: CachePadded<AtomicUsize>,
     /// Raised once the receiver takes no more.
@@ -56,11 +61,11 @@ pub(super) struct Chan<T> {
 
 pub(super) struct State<T> {
     pub(super) queue: VecDeque<T>,
-    /// Free permits. 0 while somebody waits.
+    /// Free permits. 0 while somebody waits, but for the moments in which `settle` wakes a batch.
     pub(super) permits: usize,
-    /// Senders that were served and have not come by.
-    pub(super) served: usize,
-    /// To be woken by the next message, or by the end.
+    /// The next message wakes the receiver, or the end does.
+    pub(super) waits: bool,
+    /// How to wake it. A task's waker stays when it was used: a busy receiver is not counted in and out each time.
     pub(super) receiver: Option<Waker>,
     /// The receiver takes no more than what has a permit.
     pub(super) closed: bool,
@@ -83,6 +88,25 @@ pub(super) type Now<'a, T> = Locked<'a, State<T>, Want>;
 /// The receiver takes no more.
 pub(super) struct Closed;
 
+/// What is owed to a receiver that waited.
+#[must_use = "`make` it after the lock"]
+enum Call {
+    Nobody,
+    Task(Woken),
+    Other(Waker),
+}
+
+impl Call {
+    #[inline]
+    fn make(self) {
+        match self {
+            Call::Nobody => {}
+            Call::Task(task) => task.queue(),
+            Call::Other(waker) => wake(waker),
+        }
+    }
+}
+
 /// Why a message was not sent at once.
 pub(super) enum Refused {
     Full,
@@ -99,12 +123,13 @@ impl<T> Chan<T> {
             list: WaitList::new(State {
                 queue: VecDeque::new(),
                 permits: bound,
-                served: 0,
+                waits: false,
                 receiver: None,
                 closed: false,
                 gone: false,
                 silent: false,
             }),
+            ahead: AtomicBool::new(false),
             freed: CachePadded::new(AtomicUsize::new(0)),
             ended: Signal::new(false),
             senders: AtomicUsize::new(1),
@@ -126,7 +151,7 @@ impl<T> Chan<T> {
         }
     }
 
-    /// Collects, and serves those who wait; if some wait on, somebody will serve them (M2, M5).
+    /// Collects, and serves those who wait; if some wait on, the receiver will serve them (M2).
     #[inline]
     pub(super) fn settle<'a>(&'a self, now: Now<'a, T>, wakes: &mut Wakes) -> Now<'a, T> {
         if self.is_settled(&now) {
@@ -136,12 +161,14 @@ impl<T> Chan<T> {
         }
     }
 
-    /// True if there is nothing to collect, nobody to serve, and M2 or M5 is seen to. An old value does no harm: see M2.
+    /// True if there is nothing to collect, nobody to serve, and M2 is seen to. An old value does no harm: see M2.
     #[inline]
     fn is_settled(&self, now: &Now<'_, T>) -> bool {
-        let freed = self.freed.load(Ordering::Relaxed);
-        let is_seen_to = freed == WAITING || now.served > 0;
-        freed < ONE && (now.is_empty() || now.permits == 0 && is_seen_to)
+        match self.freed.load(Ordering::Relaxed) {
+            0 => now.is_empty(),
+            WAITING => now.is_empty() || now.permits == 0,
+            _ => false,
+        }
     }
 
     // Apart, so that the look is inlined.
@@ -161,7 +188,6 @@ impl<T> Chan<T> {
                 if !served {
                     break;
                 }
-                now.served += 1;
                 if let Some(waker) = now.take_first(|_| ()) {
                     wakes.push(waker);
                 }
@@ -172,7 +198,7 @@ impl<T> Chan<T> {
                 }
             }
             let freed = self.freed.load(Ordering::Relaxed);
-            if now.is_empty() || now.served > 0 {
+            if now.is_empty() {
                 if freed & WAITING != 0 {
                     self.freed.fetch_and(!WAITING, Ordering::Relaxed);
                 }
@@ -197,7 +223,8 @@ impl<T> Chan<T> {
         wanted: usize,
         wakes: &mut Wakes,
     ) -> (Now<'a, T>, bool) {
-        if now.permits < wanted {
+        // Some may wait beside permits: `settle` lets go of the lock after each batch.
+        if now.permits < wanted || !now.is_empty() {
             now = self.settle(now, wakes);
         }
         let enough = now.permits >= wanted && !now.closed;
@@ -247,9 +274,9 @@ impl<T> Chan<T> {
             return;
         }
         now.queue.push_back(value);
-        let receiver = now.receiver.take();
+        let call = self.call_receiver(&mut now);
         drop(now);
-        wake(receiver);
+        call.make();
     }
 
     /// Sends with a permit that the caller has.
@@ -270,13 +297,51 @@ impl<T> Chan<T> {
         if !now.is_empty() {
             now = self.settle(now, wakes);
         }
-        let receiver = if self.is_idle(&now) {
-            now.receiver.take()
+        let call = if self.is_idle(&now) {
+            self.call_receiver(&mut now)
         } else {
-            None
+            Call::Nobody
         };
         drop(now);
-        wake(receiver);
+        call.make();
+    }
+
+    /// Wakes the receiver if it waits; the call is to be made after the lock.
+    #[inline]
+    fn call_receiver(&self, now: &mut Now<'_, T>) -> Call {
+        if !std::mem::replace(&mut now.waits, false) {
+            return Call::Nobody;
+        }
+        // Ordering: Relaxed throughout: written under the lock, and the wake that follows makes it known (M6).
+        if self.ahead.load(Ordering::Relaxed) && keep("mpsc_ahead") {
+            self.ahead.store(false, Ordering::Relaxed);
+        }
+        match &now.receiver {
+            Some(task) if is_of_task(task) => begin_wake(task).map_or(Call::Nobody, Call::Task),
+            _ => now.receiver.take().map_or(Call::Nobody, Call::Other),
+        }
+    }
+
+    /// M5. True if `waker` is registered now; only the wakers of tasks are, which may be cloned under the lock.
+    #[inline]
+    pub(super) fn register_ahead(&self, now: &mut Now<'_, T>, waker: &Waker) -> bool {
+        match &now.receiver {
+            Some(known) if !known.will_wake(waker) => return false,
+            Some(_) => {}
+            // In a model all wakers are loom's.
+            None if MODEL => now.receiver = Some(waker.clone()),
+            None => now.receiver = clone_of_task(waker),
+        }
+        let registered = now.receiver.is_some();
+        now.waits |= registered;
+        self.ahead.store(registered, Ordering::Relaxed);
+        registered
+    }
+
+    /// M6: what was registered ahead was not taken since.
+    #[inline]
+    pub(super) fn is_registered_ahead(&self) -> bool {
+        self.ahead.load(Ordering::Relaxed)
     }
 
     /// True if the channel is closed and nothing more will be sent.
@@ -405,9 +470,9 @@ impl<T> Drop for Tx<T> {
         if self.senders.fetch_sub(1, Ordering::Relaxed) == 1 {
             let mut now = self.list.lock();
             now.silent = true;
-            let receiver = now.receiver.take();
+            let call = self.call_receiver(&mut now);
             drop(now);
-            wake(receiver);
+            call.make();
         }
     }
 }

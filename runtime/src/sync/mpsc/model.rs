@@ -64,7 +64,7 @@ fn a_cancelled_send_passes_its_permit_on() {
 }
 
 #[test]
-fn one_that_was_served_serves_the_next() {
+fn each_freed_permit_serves_one() {
     preempted(2, || {
         let (tx, mut rx) = channel(2);
         tx.try_send(1).unwrap();
@@ -105,6 +105,21 @@ fn messages_arrive_in_order() {
         });
         assert_eq!(block_on(rx.recv()), Some(1));
         assert_eq!(block_on(rx.recv()), Some(2));
+        assert_eq!(block_on(rx.recv()), None);
+        sender.join().unwrap();
+    });
+}
+
+#[test]
+fn a_receiver_that_is_registered_ahead_is_woken() {
+    preempted(3, || {
+        let (tx, mut rx) = channel(1);
+        let sender = thread::spawn(move || {
+            (1..4).for_each(|n| block_on(tx.send(n)).unwrap());
+        });
+        for n in 1..4 {
+            assert_eq!(block_on(rx.recv()), Some(n));
+        }
         assert_eq!(block_on(rx.recv()), None);
         sender.join().unwrap();
     });

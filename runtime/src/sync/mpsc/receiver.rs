@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use super::chan::Chan;
 use super::error::TryRecvError;
 use super::rx::Rx;
+use crate::sync::Statistics;
 use crate::sync::blocking::block_on;
 
 /// Receives what the [`Sender`](super::Sender)s send: [`channel`](super::channel).
@@ -155,7 +156,7 @@ impl<T> Receiver<T> {
     /// # });
     /// ```
     pub fn close(&mut self) {
-        self.rx.chan.close();
+        self.rx.close();
     }
 
     /// True if no more can be sent: closed, or every sender is gone. Messages may be waiting.
@@ -233,6 +234,18 @@ impl<T> Receiver<T> {
     /// ```
     pub fn max_capacity(&self) -> usize {
         self.rx.chan.bound
+    }
+
+    /// How many senders wait for capacity, and how many did at most.
+    ///
+    /// # Examples
+    /// ```
+    /// let (tx, rx) = filch::sync::mpsc::channel(1);
+    /// tx.try_send(1).unwrap();
+    /// assert_eq!((rx.statistics().waiters, rx.statistics().most_waiters), (0, 0));
+    /// ```
+    pub fn statistics(&self) -> Statistics {
+        self.rx.chan.statistics()
     }
 
     /// Ready with the next message, or with None once the stream has ended; else this task is woken when there is more.

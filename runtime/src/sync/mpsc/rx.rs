@@ -11,8 +11,8 @@ use super::error::TryRecvError;
 use crate::budget::{poll_left, spend};
 use crate::job::quietly;
 use crate::sync::waiters::Wakes;
-use crate::sync_prim::keep;
-use crate::task::clone_of_task;
+use crate::sync_prim::{MODEL, keep};
+use crate::task::{clone_of_task, is_of_task};
 
 /// The room that an empty queue may keep. Unit: messages. Less: a channel that is busy asks the allocator now and then;
 /// more: what one burst needed stays with the channel. A queue with more room than this and eight times what came last
@@ -23,11 +23,21 @@ pub(super) struct Rx<T> {
     pub(super) chan: Arc<Chan<T>>,
     /// What was taken from the queue. The lock is never waited for: it makes `&Rx` give lengths to several threads.
     batch: Mutex<VecDeque<T>>,
+    /// The last `poll_recv` had to wait.
+    waited: bool,
+    /// Whom the last one registered ahead (M5).
+    ahead: Option<usize>,
+}
+
+/// Whose waker it is, if it is a task's.
+#[inline]
+fn task_of(waker: &Waker) -> Option<usize> {
+    (MODEL || is_of_task(waker)).then(|| waker.data().addr())
 }
 
 enum Refill<'a, T> {
-    /// The first of a new batch.
-    Message(T),
+    /// The first of a new batch; true if the receiver is registered for what comes after it.
+    Message(T, bool),
     /// There are none, and there will be none.
     End,
     /// None yet; the lock is held still.
@@ -45,12 +55,19 @@ impl<T> Rx<T> {
         Rx {
             chan,
             batch: Mutex::new(VecDeque::new()),
+            waited: false,
+            ahead: None,
         }
     }
 
-    /// Takes the whole queue.
+    /// Takes the whole queue. If the task `ahead` will have to wait for what is sent next, it is registered.
     #[inline]
-    fn refill<'a>(chan: &'a Chan<T>, batch: &mut VecDeque<T>, wakes: &mut Wakes) -> Refill<'a, T> {
+    fn refill<'a>(
+        chan: &'a Chan<T>,
+        batch: &mut VecDeque<T>,
+        wakes: &mut Wakes,
+        ahead: Option<&Waker>,
+    ) -> Refill<'a, T> {
         let mut now = chan.list.lock();
         if now.queue.is_empty() && !now.is_empty() {
             // First, as it may let go of the lock: what is found after it holds until the receiver waits.
@@ -67,15 +84,21 @@ impl<T> Rx<T> {
                 now.queue = spare;
                 None
             };
+            let mut is_ahead = false;
             if chan.is_bounded() {
                 now.permits += 1;
                 if !now.is_empty() {
                     now = chan.settle(now, wakes);
+                    // Looked at after it, as it may let go of the lock.
+                    let is_all = batch.is_empty() && now.queue.is_empty();
+                    if let Some(waker) = ahead.filter(|_| is_all && !now.closed && !now.silent) {
+                        is_ahead = chan.register_ahead(&mut now, waker);
+                    }
                 }
             }
             drop(now);
             drop(gone);
-            return Refill::Message(first);
+            return Refill::Message(first, is_ahead);
         }
         if now.silent || chan.is_idle(&now) {
             return Refill::End;
@@ -92,11 +115,21 @@ impl<T> Rx<T> {
             spend();
             return Poll::Ready(Some(message));
         }
+        let waker = context.waker();
+        let ahead = self.ahead.take();
+        // M6
+        if ahead.is_some() && self.chan.is_registered_ahead() && ahead == task_of(waker) {
+            self.ahead = ahead;
+            self.waited = true;
+            return Poll::Pending;
+        }
+        let will_wait = std::mem::replace(&mut self.waited, false).then_some(waker);
         let mut wakes = Wakes::new();
         let mut other = None;
         loop {
-            let mut now = match Self::refill(&self.chan, batch, &mut wakes) {
-                Refill::Message(message) => {
+            let mut now = match Self::refill(&self.chan, batch, &mut wakes, will_wait) {
+                Refill::Message(message, is_ahead) => {
+                    self.ahead = task_of(waker).filter(|_| is_ahead);
                     spend();
                     return Poll::Ready(Some(message));
                 }
@@ -106,13 +139,15 @@ impl<T> Rx<T> {
                 }
                 Refill::Empty(now) => now,
             };
-            let waker = context.waker();
+            self.waited = true;
             let known = now.receiver.as_ref();
             if known.is_some_and(|known| known.will_wake(waker)) {
+                now.waits = true;
                 return Poll::Pending;
             }
             // Any other's clone is anybody's code: not under the lock.
             if let Some(waker) = other.take().or_else(|| clone_of_task(waker)) {
+                now.waits = true;
                 let old: Option<Waker> = now.receiver.replace(waker);
                 drop(now);
                 if old.is_some() {
@@ -123,7 +158,9 @@ impl<T> Rx<T> {
             drop(now);
             other = Some(waker.clone());
             if !keep("mpsc_look_again") {
-                self.chan.list.lock().receiver = other;
+                let mut now = self.chan.list.lock();
+                now.waits = true;
+                now.receiver = other;
                 return Poll::Pending;
             }
         }
@@ -136,8 +173,8 @@ impl<T> Rx<T> {
             return Ok(message);
         }
         let mut wakes = Wakes::new();
-        match Self::refill(&self.chan, batch, &mut wakes) {
-            Refill::Message(message) => Ok(message),
+        match Self::refill(&self.chan, batch, &mut wakes, None) {
+            Refill::Message(message, _) => Ok(message),
             Refill::End => Err(TryRecvError::Disconnected),
             Refill::Empty(_) => Err(TryRecvError::Empty),
         }
@@ -157,23 +194,34 @@ impl<T> Rx<T> {
             return Poll::Ready(0);
         };
         buffer.push(first);
-        let mut received = 1;
-        while received < limit {
-            let batch = self.batch.get_mut();
-            if batch.is_empty() {
-                match self.try_recv() {
-                    Ok(message) => buffer.push(message),
-                    Err(_) => break,
-                }
+        let mut received = 1 + self.drain(buffer, limit - 1);
+        // Once more only: what is sent meanwhile, by those whom this lets go on, may have no end.
+        if received < limit {
+            if let Ok(message) = self.try_recv() {
+                buffer.push(message);
                 received += 1;
-                continue;
+                received += self.drain(buffer, limit - received);
             }
-            let more = batch.len().min(limit - received);
-            buffer.extend(batch.drain(..more));
-            self.chan.free(more);
-            received += more;
         }
         Poll::Ready(received)
+    }
+
+    /// Moves up to `limit` messages from the batch to the buffer. The answer is how many.
+    fn drain(&mut self, buffer: &mut Vec<T>, limit: usize) -> usize {
+        let batch = self.batch.get_mut();
+        let drained = batch.len().min(limit);
+        if drained > 0 {
+            buffer.extend(batch.drain(..drained));
+            self.chan.free(drained);
+        }
+        drained
+    }
+
+    /// The receiver takes no more.
+    pub(super) fn close(&mut self) {
+        // It may be that nothing more comes, and nobody would say so: see for yourself next time.
+        self.ahead = None;
+        self.chan.close();
     }
 
     pub(super) fn len(&self) -> usize {

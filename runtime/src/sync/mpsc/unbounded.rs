@@ -326,7 +326,7 @@ impl<T> UnboundedReceiver<T> {
     /// # });
     /// ```
     pub fn close(&mut self) {
-        self.rx.chan.close();
+        self.rx.close();
     }
 
     /// True if no more can be sent: closed, or every sender is gone. Messages may be waiting.
