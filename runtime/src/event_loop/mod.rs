@@ -5,6 +5,7 @@
 //! next iteration, and no two callbacks of a loop run at once. `task` has the loop's tasks, `cancel` who hears a request to
 //! stop, `watch` and `sock` the descriptors, `report` what goes wrong where nobody asks.
 
+mod asking;
 mod awaitable;
 mod buffer;
 mod build;

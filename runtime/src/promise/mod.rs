@@ -8,6 +8,7 @@
 
 pub(crate) mod callbacks;
 mod chain;
+mod dropping;
 mod follow;
 mod leaving;
 #[cfg(all(test, filch_loom))]
@@ -371,6 +372,9 @@ impl<T, E> Drop for Shared<T, E> {
     fn drop(&mut self) {
         if let Some(Err(_)) = self.outcome.get() {
             (self.dropped)(self);
+        }
+        if let Some(waiters) = self.callbacks.left() {
+            dropping::drop_waiters(waiters);
         }
     }
 }

@@ -10,6 +10,7 @@ use std::task::{Context, Poll};
 
 use parking_lot::Mutex;
 
+use super::super::asking::Asking;
 use super::super::awaitable::{Awaitable, Ensure, Leaf, Sealed};
 use super::super::running;
 use super::super::task::Outcome;
@@ -233,14 +234,17 @@ impl<A: Awaitable, V: Outcome> Shared<A, V> {
 impl<A: Awaitable, V: Outcome> Gather<A, V> {
     /// Cancels all children that are not done. False if there are none; else the whole ends with a cancelled child's error.
     pub fn cancel(&self, reason: impl Into<Arc<str>>) -> bool {
+        self.ask_to_stop(reason.into())
+    }
+
+    fn cancel_in(&self, reason: Arc<str>, asking: &mut Asking) -> bool {
         if self.0.outer.is_done() {
             return false;
         }
-        let reason = reason.into();
         let before = self.0.left.lock().cancelled.replace(reason.clone());
         let mut any = false;
         for child in &self.0.children {
-            any |= child.ask_to_stop(reason.clone());
+            any |= child.ask_in(reason.clone(), asking);
         }
         if !any {
             self.0.left.lock().cancelled = before;
@@ -269,8 +273,8 @@ impl<A: Awaitable, V: Outcome> Awaitable for Gather<A, V> {
         self.0.outer.clone()
     }
 
-    fn ask_to_stop(&self, reason: Arc<str>) -> bool {
-        self.cancel(reason)
+    fn ask_in(&self, reason: Arc<str>, asking: &mut Asking) -> bool {
+        self.cancel_in(reason, asking)
     }
 
     fn as_cancelled(error: &PromiseError<Error<A>>) -> Option<&Arc<str>> {
