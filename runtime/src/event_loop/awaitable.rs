@@ -28,6 +28,10 @@ pub trait Awaitable: Sealed + Clone + Send + Sync + 'static {
     /// The error it gives in place of one.
     type Error: Outcome;
 
+    /// Nobody but its handles has it go on: it has no outcome when they are dropped.
+    #[doc(hidden)]
+    const NEEDS_HANDLE: bool = false;
+
     #[doc(hidden)]
     fn to_promise(&self) -> Promise<Self::Value, Self::Error>;
 

@@ -310,16 +310,20 @@ impl Cancelled {
     /// # Panics
     /// When it is polled outside a task of a loop.
     pub async fn raise<T>(self) -> T {
-        let mut reason = Some(self.reason);
+        let mut itself = Some(self);
         std::future::poll_fn(move |_| {
-            if let Some(reason) = reason.take() {
-                let task =
-                    task::current().expect("a cancellation is raised inside a task of a loop");
-                throw(&*task, reason);
+            if let Some(cancelled) = itself.take() {
+                cancelled.throw_on();
             }
             Poll::Pending
         })
         .await
+    }
+
+    /// As [`raise`](Self::raise), inside the poll under way, which pends then.
+    pub(super) fn throw_on(self) {
+        let task = task::current().expect("a cancellation is raised inside a task of a loop");
+        throw(&*task, self.reason);
     }
 }
 

@@ -66,7 +66,7 @@ pub use self::running::{
 };
 pub use self::task::{Outcome, TaskError, TaskPanic};
 pub use self::task_handles::{LoopTask, TaskRef};
-pub use self::timeout::{Timeout, TimeoutError, timeout, timeout_at, wait_for};
+pub use self::timeout::{Limited, Timeout, TimeoutError, timeout, timeout_at, wait_for};
 
 use self::drive::Drive;
 use self::handles::callback;

@@ -5,12 +5,14 @@ use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{self, Poll, ready};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use pin_project_lite::pin_project;
 
 use super::awaitable::{Awaitable, Ensure, Leaf};
-use super::cancel::{Cancelled, catch_cancel};
+use super::cancel::{CatchCancel, catch_cancel};
 use super::handles::TimerHandle;
 use super::task_handles::TaskRef;
 use super::{Ended, running};
@@ -177,7 +179,12 @@ impl Timeout {
     ///
     /// # Cancel safety
     /// As the future.
-    pub async fn run<F: IntoFuture>(&self, future: F) -> Result<F::Output, TimeoutError> {
+    pub fn run<F: IntoFuture>(&self, future: F) -> Limited<F::IntoFuture> {
+        Limited::new(self.clone(), None, future)
+    }
+
+    /// The part begins, in the current task. The delay counts from now; the moment is given, to be set.
+    fn enter(&self, delay: Option<Duration>) -> Option<Instant> {
         let Some(task) = super::current_task() else {
             panic!("Timeout should be used inside a task");
         };
@@ -185,24 +192,17 @@ impl Timeout {
             requests: task.cancelling(),
             task,
         };
-        let when = {
-            let mut state = self.0.lock();
-            assert!(
-                state.phase == Phase::Created,
-                "Timeout has already been entered"
-            );
-            state.phase = Phase::Active;
-            state.inside = Some(inside);
-            state.when
-        };
-        let part = Part(self);
-        self.set(when);
-        let outcome = catch_cancel(future).await;
-        let time_was_up = part.end();
-        match outcome {
-            Ok(value) => Ok(value),
-            Err(_) if time_was_up => Err(TimeoutError(())),
-            Err(cancelled) => Cancelled::raise(cancelled).await,
+        let mut state = self.0.lock();
+        assert!(
+            state.phase == Phase::Created,
+            "Timeout has already been entered"
+        );
+        state.phase = Phase::Active;
+        state.inside = Some(inside);
+        match delay {
+            // A delay too long to be told has no end.
+            Some(delay) => Instant::now().checked_add(delay),
+            None => state.when,
         }
     }
 
@@ -228,20 +228,93 @@ impl Timeout {
     }
 }
 
-/// Leaves when it is dropped.
-struct Part<'a>(&'a Timeout);
+/// The part of a task. Leaves when it is dropped.
+struct Part {
+    timeout: Timeout,
+    /// Counts from the first poll.
+    delay: Option<Duration>,
+    has_begun: bool,
+    is_inside: bool,
+}
 
-impl Part<'_> {
-    fn end(self) -> bool {
-        let Part(timeout) = self;
-        std::mem::forget(self);
-        timeout.leave()
+impl Part {
+    fn begin(&mut self) {
+        if !std::mem::replace(&mut self.has_begun, true) {
+            let when = self.timeout.enter(self.delay);
+            self.is_inside = true;
+            self.timeout.set(when);
+        }
+    }
+
+    /// True if it was for the timeout alone.
+    fn end(&mut self) -> bool {
+        std::mem::take(&mut self.is_inside) && self.timeout.leave()
     }
 }
 
-impl Drop for Part<'_> {
+impl Drop for Part {
     fn drop(&mut self) {
-        self.0.leave();
+        self.end();
+    }
+}
+
+pin_project! {
+    /// Runs a future until it is ready, or until the time is up: [`Timeout::run`], [`timeout`], [`timeout_at`].
+    // A type with a name, which takes the future and not what becomes one: see `Leaf`.
+    #[must_use = "futures do nothing unless you `.await` or poll them"]
+    pub struct Limited<F> {
+        // It is dropped before the part ends.
+        #[pin]
+        inner: Option<CatchCancel<F>>,
+        part: Part,
+    }
+}
+
+impl<F: Future> Limited<F> {
+    fn new(
+        timeout: Timeout,
+        delay: Option<Duration>,
+        future: impl IntoFuture<IntoFuture = F>,
+    ) -> Limited<F> {
+        Limited {
+            inner: Some(catch_cancel(future)),
+            part: Part {
+                timeout,
+                delay,
+                has_begun: false,
+                is_inside: false,
+            },
+        }
+    }
+}
+
+impl<F: Future> Future for Limited<F> {
+    type Output = Result<F::Output, TimeoutError>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        this.part.begin();
+        let Some(inner) = this.inner.as_mut().as_pin_mut() else {
+            // The request goes through the task, which drops this.
+            return Poll::Pending;
+        };
+        let outcome = ready!(inner.poll(context));
+        this.inner.set(None);
+        let time_was_up = this.part.end();
+        match outcome {
+            Ok(value) => Poll::Ready(Ok(value)),
+            Err(_) if time_was_up => Poll::Ready(Err(TimeoutError(()))),
+            Err(cancelled) => {
+                cancelled.throw_on();
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl<F> fmt::Debug for Limited<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Limited").finish_non_exhaustive()
     }
 }
 
@@ -276,13 +349,8 @@ impl fmt::Debug for Timeout {
 /// });
 /// assert!(outcome.unwrap().is_err());
 /// ```
-pub async fn timeout<F: IntoFuture>(
-    delay: Option<Duration>,
-    future: F,
-) -> Result<F::Output, TimeoutError> {
-    // A delay too long to be told has no end.
-    let when = delay.and_then(|delay| Instant::now().checked_add(delay));
-    timeout_at(when, future).await
+pub fn timeout<F: IntoFuture>(delay: Option<Duration>, future: F) -> Limited<F::IntoFuture> {
+    Limited::new(Timeout::at(None), delay, future)
 }
 
 /// As [`timeout`], until a moment of the loop's [`time`](super::EventLoop::time).
@@ -292,11 +360,8 @@ pub async fn timeout<F: IntoFuture>(
 ///
 /// # Panics
 /// As [`timeout`].
-pub async fn timeout_at<F: IntoFuture>(
-    when: Option<Instant>,
-    future: F,
-) -> Result<F::Output, TimeoutError> {
-    Timeout::at(when).run(future).await
+pub fn timeout_at<F: IntoFuture>(when: Option<Instant>, future: F) -> Limited<F::IntoFuture> {
+    Timeout::at(when).run(future)
 }
 
 /// Waits for a task, a promise or a future (as a task) for no longer than this; cancels it then, and waits until it has ended.

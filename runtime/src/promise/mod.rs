@@ -16,6 +16,7 @@ mod model;
 mod outcome;
 mod repeated;
 mod unretrieved;
+mod weak;
 
 use std::any::Any;
 use std::fmt;
@@ -32,6 +33,7 @@ use self::leaving::Leaving;
 pub use self::outcome::{InvalidState, PromiseError, PromiseState};
 pub use self::repeated::DoneCallback;
 pub use self::unretrieved::Unretrieved;
+pub(crate) use self::weak::WeakPromise;
 use crate::budget;
 use crate::inherit::{self, wearing};
 use crate::job::{Job, drop_payload};
