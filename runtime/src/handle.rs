@@ -225,6 +225,16 @@ impl Handle {
         self.spawn_from(future, Origin::at(Location::caller()))
     }
 
+    /// As [`spawn`](Self::spawn), said to be spawned at `place`.
+    #[doc(hidden)]
+    pub fn spawn_at<F>(&self, future: F, place: &'static Location<'static>) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.spawn_from(future, Origin::at(place))
+    }
+
     #[inline]
     pub(crate) fn spawn_from<F>(&self, future: F, origin: Origin) -> JoinHandle<F::Output>
     where

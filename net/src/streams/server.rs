@@ -8,6 +8,7 @@ use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
+use std::panic::Location;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -70,8 +71,14 @@ pub(super) struct Shared {
     serve: Box<Serve>,
     runtime: Handle,
     event_loop: Option<EventLoop>,
-    limit: usize,
-    backlog: u32,
+    settings: Settings,
+}
+
+pub(super) struct Settings {
+    pub(super) limit: usize,
+    pub(super) backlog: u32,
+    /// Where the server was made.
+    pub(super) place: &'static Location<'static>,
 }
 
 struct State {
@@ -135,6 +142,7 @@ pub(super) fn serving<C, F>(
     callback: C,
     event_loop: Option<EventLoop>,
     runtime: Handle,
+    place: &'static Location<'static>,
 ) -> Box<Serve>
 where
     C: Fn(StreamReader, StreamWriter) -> F + Send + Sync + 'static,
@@ -144,7 +152,7 @@ where
     match event_loop {
         None => Box::new(move |reader, writer| {
             let callback = callback.clone();
-            drop(runtime.spawn(async move { callback(reader, writer).await }));
+            drop(runtime.spawn_at(async move { callback(reader, writer).await }, place));
             true
         }),
         Some(event_loop) => Box::new(move |reader, writer| {
@@ -154,7 +162,7 @@ where
                 let Some(on) = EventLoop::current() else {
                     return;
                 };
-                let task = on.create_task(async move { callback(reader, writer).await });
+                let task = on.create_task_at(async move { callback(reader, writer).await }, place);
                 // The loop lets go of a task that is done; its outcome is told all the same.
                 let held = task.clone();
                 task.add_done_callback(move |_| {
@@ -179,8 +187,7 @@ impl Server {
         serve: Box<Serve>,
         event_loop: Option<EventLoop>,
         runtime: Handle,
-        limit: usize,
-        backlog: u32,
+        settings: Settings,
     ) -> io::Result<Server> {
         let addrs = bound.iter().map(TcpSocket::local_addr);
         Ok(Server(Arc::new(Owner(Arc::new(Shared {
@@ -198,8 +205,7 @@ impl Server {
             serve,
             runtime,
             event_loop,
-            limit,
-            backlog,
+            settings,
         })))))
     }
 
@@ -224,12 +230,13 @@ impl Server {
         }
         let _entered = shared.runtime.enter();
         for socket in bound {
-            let listener = socket.listen(shared.backlog)?;
+            let listener = socket.listen(shared.settings.backlog)?;
             state.listeners.push(listener);
         }
         drop(state);
         let accepting = shared.clone();
-        drop(shared.runtime.spawn(accept_all(accepting)));
+        let place = shared.settings.place;
+        drop(shared.runtime.spawn_at(accept_all(accepting), place));
         Ok(())
     }
 
@@ -393,7 +400,7 @@ impl Shared {
         let server = Arc::downgrade(self);
         let client = Some(Client { server, key });
         let runtime = self.runtime.clone();
-        let connection = Connection::new(stream, Some(peer), self.limit, runtime, client);
+        let connection = Connection::new(stream, Some(peer), self.settings.limit, runtime, client);
         state.clients.insert(key, Arc::downgrade(&connection));
         Some(connection)
     }

@@ -196,10 +196,21 @@ impl EventLoop {
         delay: Duration,
         callback: impl FnOnce() + Send + 'static,
     ) -> TimerHandle {
+        self.queue_later(Location::caller(), delay, callback)
+    }
+
+    #[track_caller]
+    fn queue_later(
+        &self,
+        place: &'static Location<'static>,
+        delay: Duration,
+        callback: impl FnOnce() + Send + 'static,
+    ) -> TimerHandle {
         /// Thirty years: a delay too long to be told.
         const FAR: Duration = Duration::from_secs(86400 * 365 * 30);
         let now = self.time();
-        self.call_at(now.checked_add(delay).unwrap_or(now + FAR), callback)
+        let when = now.checked_add(delay).unwrap_or(now + FAR);
+        self.queue_at(place, when, callback)
     }
 
     /// Has `callback` called at a moment of [`time`](Self::time), or soon after; one that has passed is soon.
@@ -208,8 +219,18 @@ impl EventLoop {
     /// As [`call_soon`](Self::call_soon).
     #[track_caller]
     pub fn call_at(&self, when: Instant, callback: impl FnOnce() + Send + 'static) -> TimerHandle {
+        self.queue_at(Location::caller(), when, callback)
+    }
+
+    #[track_caller]
+    fn queue_at(
+        &self,
+        place: &'static Location<'static>,
+        when: Instant,
+        callback: impl FnOnce() + Send + 'static,
+    ) -> TimerHandle {
         self.check_thread();
-        let call = handles::callback(Location::caller(), callback);
+        let call = handles::callback(place, callback);
         if let Err(_entry) = self
             .inner()
             .strand
@@ -250,6 +271,20 @@ impl EventLoop {
         F::Output: Outcome,
     {
         self.build_task().create(future)
+    }
+
+    /// As [`create_task`](Self::create_task), said to be made at `place`.
+    #[doc(hidden)]
+    pub fn create_task_at<F>(
+        &self,
+        future: F,
+        place: &'static Location<'static>,
+    ) -> LoopTask<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Outcome,
+    {
+        build::create_task_at(self, future, place)
     }
 
     /// Makes a task with a name, or one that begins at once.

@@ -115,7 +115,7 @@ impl Timeout {
     pub fn reschedule(&self, when: Option<Instant>) {
         let phase = self.0.lock().phase;
         match phase {
-            Phase::Active => self.set(when),
+            Phase::Active => self.set(when, Location::caller()),
             Phase::Created => panic!("Timeout has not been entered"),
             other => panic!(
                 "Cannot change state of {} Timeout",
@@ -124,7 +124,7 @@ impl Timeout {
         }
     }
 
-    fn set(&self, when: Option<Instant>) {
+    fn set(&self, when: Option<Instant>, place: &'static Location<'static>) {
         let (old, task, number) = {
             let mut state = self.0.lock();
             state.when = when;
@@ -138,7 +138,7 @@ impl Timeout {
         }
         if let (Some(when), Some(event_loop)) = (when, event_loop) {
             let this = Arc::downgrade(&self.0);
-            let timer = event_loop.call_at(when, move || {
+            let timer = event_loop.queue_at(place, when, move || {
                 if let Some(state) = this.upgrade() {
                     Timeout(state).expire(number);
                 }
@@ -179,8 +179,9 @@ impl Timeout {
     ///
     /// # Cancel safety
     /// As the future.
+    #[track_caller]
     pub fn run<F: IntoFuture>(&self, future: F) -> Limited<F::IntoFuture> {
-        Limited::new(self.clone(), None, future)
+        Limited::new(self.clone(), None, future, Location::caller())
     }
 
     /// The part begins, in the current task. The delay counts from now; the moment is given, to be set.
@@ -233,6 +234,7 @@ struct Part {
     timeout: Timeout,
     /// Counts from the first poll.
     delay: Option<Duration>,
+    place: &'static Location<'static>,
     has_begun: bool,
     is_inside: bool,
 }
@@ -242,7 +244,7 @@ impl Part {
         if !std::mem::replace(&mut self.has_begun, true) {
             let when = self.timeout.enter(self.delay);
             self.is_inside = true;
-            self.timeout.set(when);
+            self.timeout.set(when, self.place);
         }
     }
 
@@ -275,12 +277,14 @@ impl<F: Future> Limited<F> {
         timeout: Timeout,
         delay: Option<Duration>,
         future: impl IntoFuture<IntoFuture = F>,
+        place: &'static Location<'static>,
     ) -> Limited<F> {
         Limited {
             inner: Some(catch_cancel(future)),
             part: Part {
                 timeout,
                 delay,
+                place,
                 has_begun: false,
                 is_inside: false,
             },
@@ -349,8 +353,9 @@ impl fmt::Debug for Timeout {
 /// });
 /// assert!(outcome.unwrap().is_err());
 /// ```
+#[track_caller]
 pub fn timeout<F: IntoFuture>(delay: Option<Duration>, future: F) -> Limited<F::IntoFuture> {
-    Limited::new(Timeout::at(None), delay, future)
+    Limited::new(Timeout::at(None), delay, future, Location::caller())
 }
 
 /// As [`timeout`], until a moment of the loop's [`time`](super::EventLoop::time).
@@ -360,6 +365,7 @@ pub fn timeout<F: IntoFuture>(delay: Option<Duration>, future: F) -> Limited<F::
 ///
 /// # Panics
 /// As [`timeout`].
+#[track_caller]
 pub fn timeout_at<F: IntoFuture>(when: Option<Instant>, future: F) -> Limited<F::IntoFuture> {
     Timeout::at(when).run(future)
 }
@@ -395,14 +401,16 @@ pub fn wait_for<A: Ensure>(
     what: A,
     limit: Option<Duration>,
 ) -> Pin<Box<dyn Future<Output = Result<Ended<A>, TimeoutError>> + Send>> {
-    let awaitable = what.ensure_on(&running(), Location::caller());
+    let place = Location::caller();
+    let awaitable = what.ensure_on(&running(), place);
     // Boxed, so that whether it is `Send` is settled here: the compiler cannot tell at the caller's for every `A`.
     Box::pin(async move {
         let Some(limit) = limit else {
             return Ok(Leaf::new(awaitable).await);
         };
         if !limit.is_zero() {
-            return timeout(Some(limit), Leaf::new(awaitable)).await;
+            let wait = Leaf::new(awaitable);
+            return Limited::new(Timeout::at(None), Some(limit), wait, place).await;
         }
         if !awaitable.to_promise().is_done() {
             awaitable.ask_to_stop("".into());

@@ -116,13 +116,21 @@ where
     /// A pending promise whose callbacks are carried by `carry`.
     #[track_caller]
     pub(crate) fn with(carry: Arc<dyn Carry>) -> Promise<T, E> {
+        Promise::with_at(carry, Location::caller())
+    }
+
+    /// As [`with`](Self::with), said to be made at `made_at`.
+    pub(crate) fn with_at(
+        carry: Arc<dyn Carry>,
+        made_at: &'static Location<'static>,
+    ) -> Promise<T, E> {
         Promise(Arc::new(Shared {
             outcome: OnceLock::new(),
             callbacks: Callbacks::new(),
             leaving: Mutex::default(),
             next_key: AtomicU64::new(0),
             retrieved: AtomicBool::new(false),
-            made_at: Location::caller(),
+            made_at,
             dropped: unretrieved::report,
             carry,
         }))
