@@ -178,10 +178,10 @@ pub mod asyncio {
         Gather, Gathering, Handle, Held, Leaf, Lifo, LifoQueue, Limited, Lock, LoopClosed,
         LoopTask, LoopTaskBuilder, Outcome, PriorityQueue, Queue, QueueGetError, QueueOf,
         QueuePutError, QueueShutDown, Ran, ReturnWhen, RunError, Runner, Semaphore, Smallest,
-        TaskError, TaskPanic, TaskRef, Timeout, TimeoutError, TimerHandle, Waited, all_tasks,
-        as_completed, catch_cancel, copy_context, create_task, current_task, ensure_future, gather,
-        gather_outcomes, get_running_loop, run, shield, sleep, timeout, timeout_at, to_thread,
-        wait, wait_for, wait_on,
+        TaskError, TaskPanic, TaskRef, Timeout, TimeoutError, TimerHandle, Waited, WeakEventLoop,
+        all_tasks, as_completed, catch_cancel, copy_context, create_task, current_task,
+        ensure_future, gather, gather_outcomes, get_running_loop, run, shield, sleep, timeout,
+        timeout_at, to_thread, wait, wait_for, wait_on,
     };
     pub use filch_runtime::event_loop::{
         GraphNode, NoRunningLoop, Waiter, capture_call_graph, format_call_graph, print_call_graph,

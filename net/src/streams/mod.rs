@@ -2,8 +2,9 @@
 //!
 //! They are thin over [`TcpStream`](crate::TcpStream), and run wherever a runtime is current: in tasks of the workers, and in
 //! tasks of an [`EventLoop`](filch_runtime::EventLoop). `buffer` holds bytes, `errors` says why a read gave less, `reader`
-//! (with its `inbox`) and `writer` are the two sides of a `connection`, and `server` makes connections of those who call.
+//! (with its `inbox`) and `writer` are the two sides of a `connection`, and `server` makes connections of those who call, whom `accepting` lets in.
 
+mod accepting;
 mod buffer;
 mod connection;
 mod errors;
@@ -287,7 +288,8 @@ impl StreamOptions {
         if bound.is_empty() {
             return Err(addr::no_address());
         }
-        let (event_loop, runtime) = (EventLoop::current(), Handle::current());
+        let event_loop = EventLoop::current().map(|on| on.downgrade());
+        let runtime = Handle::current();
         let serve = server::serving(client_connected, event_loop.clone(), runtime.clone(), place);
         let settings = Settings {
             limit: self.limit,

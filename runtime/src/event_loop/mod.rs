@@ -30,6 +30,7 @@ mod task;
 mod task_handles;
 mod timeout;
 mod watch;
+mod weak;
 
 use std::fmt;
 use std::future::Future;
@@ -67,6 +68,7 @@ pub use self::running::{
 pub use self::task::{Outcome, TaskError, TaskPanic};
 pub use self::task_handles::{LoopTask, TaskRef};
 pub use self::timeout::{Limited, Timeout, TimeoutError, timeout, timeout_at, wait_for};
+pub use self::weak::WeakEventLoop;
 
 use self::drive::Drive;
 use self::handles::callback;
