@@ -19,7 +19,7 @@ use crate::join::JoinHandle;
 use crate::origin::Origin;
 use crate::promise::{Carry, Promise, Unretrieved};
 use crate::reactor::Reactor;
-use crate::root::Root;
+use crate::root::{Polling, Root};
 use crate::scheduler::{Chair, Scheduler};
 use std::sync::Arc;
 
@@ -392,6 +392,7 @@ impl Handle {
 /// One poll of the future of `block_on`.
 fn poll_root<F: Future>(future: Pin<&mut F>, context: &mut Context<'_>) -> Poll<F::Output> {
     let _budget = budget::whole();
+    let _polling = Polling::begin(&*future);
     future.poll(context)
 }
 
