@@ -144,7 +144,6 @@ pub mod generator {
     pub use filch_runtime::generator::*;
 }
 
-/// Channels, locks and signals between tasks.
 #[doc(inline)]
 pub use filch_runtime::sync;
 

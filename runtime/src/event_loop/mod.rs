@@ -57,7 +57,7 @@ pub use self::locks::{
     Barrier, BoundedSemaphore, BrokenBarrierError, Condition, Event, Held, Lock, Semaphore,
 };
 pub use self::queue::{
-    Fifo, Lifo, LifoQueue, PriorityQueue, Queue, QueueGetError, QueueOf, QueuePutError,
+    Fifo, Lifo, LifoQueue, PriorityQueue, Queue, QueueGetError, QueueOf, QueueOrder, QueuePutError,
     QueueShutDown, Smallest,
 };
 pub use self::report::ExceptionContext;
