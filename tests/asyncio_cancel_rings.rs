@@ -220,7 +220,8 @@ fn a_task_that_is_reached_by_two_ways_is_asked_once() {
 fn chain(event_loop: &EventLoop, way: Await) -> (Task, Promise<u32, String>) {
     let end: Promise<u32, String> = event_loop.create_future();
     let last = end.clone();
-    let mut task = event_loop.create_task(async move { last.await.unwrap() });
+    let mut task =
+        event_loop.create_task(async move { filch::asyncio::wait_on(last).await.unwrap() });
     for _ in 0..LINKS {
         task = event_loop.create_task(way(task));
     }
@@ -228,16 +229,23 @@ fn chain(event_loop: &EventLoop, way: Await) -> (Task, Promise<u32, String>) {
     (task, end)
 }
 
+fn cancel_a_long_chain(way: Await) {
+    on_loops(move |event_loop| {
+        let (first, end) = chain(&event_loop, way);
+        assert!(first.cancel("enough"));
+        assert_eq!(reason(run_until_done(&event_loop, &first)), "enough");
+        assert!(end.is_cancelled());
+    });
+}
+
 #[test]
 fn a_long_chain_is_cancelled_from_its_end() {
-    on_loops(|event_loop| {
-        for way in [plain, gathered] {
-            let (first, end) = chain(&event_loop, way);
-            assert!(first.cancel("enough"));
-            assert_eq!(reason(run_until_done(&event_loop, &first)), "enough");
-            drop(end);
-        }
-    });
+    cancel_a_long_chain(plain);
+}
+
+#[test]
+fn a_long_chain_of_gathers_is_cancelled_from_its_end() {
+    cancel_a_long_chain(gathered);
 }
 
 #[test]
@@ -304,5 +312,68 @@ fn promises_in_a_long_chain_of_a_runtime_are_dropped() {
             promise = before;
         }
         drop(promise);
+    });
+}
+
+#[test]
+fn promises_in_a_long_chain_come_to_their_end() {
+    on_loops(|event_loop| {
+        let first = event_loop.create_future();
+        let mut last: Promise<u32, String> = first.clone();
+        for n in 0..LINKS {
+            let next = event_loop.create_future();
+            if n % 2 == 0 {
+                let into = next.clone();
+                last.add_done_callback(move |last| {
+                    into.set_result(last.result().unwrap().unwrap() + 1)
+                        .unwrap()
+                });
+            } else {
+                Promise::chain(&last, &next);
+            }
+            last = next;
+        }
+        first.set_result(0).unwrap();
+        let outcome = event_loop.run_until_complete(last);
+        assert_eq!(outcome, Ok(u32::try_from(LINKS).unwrap() / 2));
+    });
+}
+
+#[test]
+fn promises_in_a_long_chain_of_a_runtime_come_to_their_end() {
+    common::bounded(|| {
+        for rt in [common::multi(2), common::single()] {
+            let _entered = rt.enter();
+            let first = Promise::<u32, String>::new();
+            let mut last = first.clone();
+            for _ in 0..LINKS {
+                let next = Promise::new();
+                Promise::chain(&last, &next);
+                last = next;
+            }
+            first.set_result(7).unwrap();
+            assert_eq!(rt.block_on(last.wait()), Ok(7));
+        }
+    });
+}
+
+/// A cancellation goes up and an outcome down, and both end where they have been.
+#[test]
+fn promises_in_a_ring_are_cancelled() {
+    on_loops(|event_loop| {
+        let all: [Promise<u32, String>; 3] = std::array::from_fn(|_| event_loop.create_future());
+        for n in 0..3 {
+            Promise::chain(&all[n], &all[(n + 1) % 3]);
+        }
+        let waits = all[2].clone();
+        let task = event_loop.create_task(async move { waits.await.unwrap_or(1) });
+        let waits = all[0].clone();
+        let asked =
+            event_loop.create_task(async move { filch::asyncio::wait_on(waits).await.unwrap() });
+        run_briefly(&event_loop);
+        assert!(asked.cancel("round"));
+        assert_eq!(run_until_done(&event_loop, &task), Ok(1));
+        assert!(asked.is_cancelled());
+        assert!(all.iter().all(Promise::is_cancelled));
     });
 }

@@ -313,7 +313,9 @@ mod tests {
 
     #[test]
     fn the_future_of_a_block_on_that_waits_for_its_own_lock_is_told_once() {
-        let rt = crate::builder::Builder::new_current_thread().build().unwrap();
+        let rt = crate::builder::Builder::new_current_thread()
+            .build()
+            .unwrap();
         let mutex = Mutex::new(());
         rt.block_on(async {
             let _held = mutex.lock().await;

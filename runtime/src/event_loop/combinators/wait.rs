@@ -190,8 +190,8 @@ impl<A: Awaitable> Drop for Watching<A> {
 /// }).unwrap();
 /// ```
 #[track_caller]
-pub fn wait<A: Awaitable, I: IntoIterator<Item = A>>(
-    all: I,
+pub fn wait<A: Awaitable>(
+    all: impl IntoIterator<Item = A>,
     timeout: Option<Duration>,
     when: ReturnWhen,
 ) -> impl Future<Output = Waited<A>> + Send {
