@@ -144,7 +144,6 @@ pub mod generator {
     pub use filch_runtime::generator::*;
 }
 
-/// Channels, locks and signals between tasks.
 #[doc(inline)]
 pub use filch_runtime::sync;
 
@@ -175,13 +174,13 @@ pub mod asyncio {
     pub use filch_runtime::event_loop::{
         AsCompleted, Awaitable, Barrier, BoundedSemaphore, BrokenBarrierError, CallGraph,
         Cancelled, CatchCancel, Condition, Context, Ended, Ensure, Event, ExceptionContext, Fifo,
-        Gather, Gathering, Handle, Held, Leaf, Lifo, LifoQueue, Lock, LoopClosed, LoopTask,
-        LoopTaskBuilder, Outcome, PriorityQueue, Queue, QueueGetError, QueueOf, QueuePutError,
-        QueueShutDown, Ran, ReturnWhen, RunError, Runner, Semaphore, Smallest, TaskError,
-        TaskPanic, TaskRef, Timeout, TimeoutError, TimerHandle, Waited, all_tasks, as_completed,
-        catch_cancel, copy_context, create_task, current_task, ensure_future, gather,
-        gather_outcomes, get_running_loop, run, shield, sleep, timeout, timeout_at, to_thread,
-        wait, wait_for, wait_on,
+        Gather, Gathering, Handle, Held, Leaf, Lifo, LifoQueue, Limited, Lock, LoopClosed,
+        LoopTask, LoopTaskBuilder, Outcome, PriorityQueue, Queue, QueueGetError, QueueOf,
+        QueuePutError, QueueShutDown, Ran, ReturnWhen, RunError, Runner, Semaphore, Smallest,
+        TaskError, TaskPanic, TaskRef, Timeout, TimeoutError, TimerHandle, Waited, WeakEventLoop,
+        all_tasks, as_completed, catch_cancel, copy_context, create_task, current_task,
+        ensure_future, gather, gather_outcomes, get_running_loop, run, shield, sleep, timeout,
+        timeout_at, to_thread, wait, wait_for, wait_on,
     };
     pub use filch_runtime::event_loop::{
         GraphNode, NoRunningLoop, Waiter, capture_call_graph, format_call_graph, print_call_graph,

@@ -464,3 +464,29 @@ mod shield_tests {
         });
     }
 }
+
+/// A gather that nobody but its shield holds goes on.
+#[test]
+fn shield_keeps_a_gather() {
+    in_task(|| async {
+        let [one, two] = [1, 2].map(|n| create_task(async move { n }));
+        let outer = shield(gather([one, two]));
+        assert_eq!(outer.await.unwrap(), [1, 2]);
+    });
+}
+/// The shield lets go of it when nobody wants the shield.
+#[test]
+fn shield_forgets_a_gather() {
+    on_loops(|event_loop| {
+        let kept = std::sync::Arc::new(());
+        let of_callback = kept.clone();
+        event_loop
+            .run_until_complete(async move {
+                let never = Promise::<u32, String>::new();
+                never.add_done_callback(move |_| drop(of_callback));
+                drop(shield(gather([never])));
+            })
+            .unwrap();
+        assert_eq!(std::sync::Arc::strong_count(&kept), 1);
+    });
+}

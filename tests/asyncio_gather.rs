@@ -1,7 +1,9 @@
 //! `gather`, `wait`, `as_completed` and `shield` keep asyncio's promises. Modules and tests are named after those of CPython's
 //! test_tasks.py.
 
-use filch::asyncio::{Gather, LoopTask, TaskError, create_task, gather, gather_outcomes, sleep};
+use filch::asyncio::{
+    Gather, LoopTask, TaskError, TaskPanic, create_task, gather, gather_outcomes, sleep,
+};
 use filch::{EventLoop, Promise, PromiseError};
 
 #[path = "common/asyncio.rs"]
@@ -237,7 +239,7 @@ mod gather_tests {
                         sleep(ms(n)).await;
                         panic!("number {n}")
                     };
-                    let all: Gather<LoopTask<()>, Vec<()>> = gather([fail(1), fail(3)]);
+                    let all: Gather<LoopTask<()>, Vec<()>, TaskPanic> = gather([fail(1), fail(3)]);
                     assert!(
                         all.clone()
                             .await

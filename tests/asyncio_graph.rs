@@ -46,7 +46,41 @@ mod call_stack_test_base {
         capture_call_graph(None).unwrap().expect("there is a task")
     }
 
-    /// The body awaits the handles of its children: that it waits for the group is not known.
+    /// The body waits for its children, without their handles. Debug builds know that.
+    #[test]
+    #[cfg(debug_assertions)]
+    fn a_body_waits_for_its_group() {
+        in_task(async || {
+            let (on, task) = (here(), waits("c2_root"));
+            let (first, second) = (task.clone(), task.clone());
+            let main = named("main", async move {
+                let scope = filch::task::TaskGroup::<()>::scope(async move |group| {
+                    group.spawn_on(&on, async move { first.await.map_err(drop) });
+                    group.spawn(async move { second.await.map_err(drop) });
+                    Ok(())
+                });
+                scope.await.is_ok()
+            });
+            let until = std::time::Instant::now() + a_while();
+            while shape(&graph(&task)) != "c2_root(?(main) ?(?(main)))"
+                && shape(&graph(&task)) != "c2_root(?(?(main)) ?(main))"
+            {
+                assert!(std::time::Instant::now() < until, "{}", graph(&task));
+                sleep(ms(1)).await;
+            }
+            main.cancel("");
+            while !main.is_done() {
+                sleep(ms(1)).await;
+            }
+            assert_eq!(
+                shape(&graph(&task)),
+                "c2_root",
+                "nobody awaits what is done"
+            );
+        });
+    }
+
+    /// The body awaits the handles of its children.
     #[test]
     fn test_stack_tgroup() {
         in_task(async || {

@@ -19,7 +19,7 @@ use crate::join::JoinHandle;
 use crate::origin::Origin;
 use crate::promise::{Carry, Promise, Unretrieved};
 use crate::reactor::Reactor;
-use crate::root::Root;
+use crate::root::{Polling, Root};
 use crate::scheduler::{Chair, Scheduler};
 use std::sync::Arc;
 
@@ -225,6 +225,16 @@ impl Handle {
         self.spawn_from(future, Origin::at(Location::caller()))
     }
 
+    /// As [`spawn`](Self::spawn), said to be spawned at `place`.
+    #[doc(hidden)]
+    pub fn spawn_at<F>(&self, future: F, place: &'static Location<'static>) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.spawn_from(future, Origin::at(place))
+    }
+
     #[inline]
     pub(crate) fn spawn_from<F>(&self, future: F, origin: Origin) -> JoinHandle<F::Output>
     where
@@ -382,6 +392,7 @@ impl Handle {
 /// One poll of the future of `block_on`.
 fn poll_root<F: Future>(future: Pin<&mut F>, context: &mut Context<'_>) -> Poll<F::Output> {
     let _budget = budget::whole();
+    let _polling = Polling::begin(&*future);
     future.poll(context)
 }
 

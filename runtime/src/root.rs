@@ -58,6 +58,48 @@ impl Word {
     }
 }
 
+#[cfg(debug_assertions)]
+thread_local! {
+    /// The future of `block_on` that this thread polls, by a number that no task has.
+    static POLLED: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+}
+
+/// While it lives the future of a `block_on` is polled here. Debug builds only.
+pub(crate) struct Polling {
+    #[cfg(debug_assertions)]
+    before: u64,
+}
+
+impl Polling {
+    /// The address of the future tells it from others that are polled meanwhile.
+    #[inline]
+    pub(crate) fn begin<F>(future: &F) -> Polling {
+        #[cfg(not(debug_assertions))]
+        let _ = future;
+        Polling {
+            #[cfg(debug_assertions)]
+            before: POLLED.replace(std::ptr::from_ref(future).addr() as u64 | IS_ROOT),
+        }
+    }
+}
+
+#[cfg(debug_assertions)]
+impl Drop for Polling {
+    fn drop(&mut self) {
+        POLLED.set(self.before);
+    }
+}
+
+/// Set in the numbers of futures of `block_on`, in those of tasks never.
+#[cfg(debug_assertions)]
+pub(crate) const IS_ROOT: u64 = 1 << 63;
+
+/// The future of `block_on` that this thread polls; 0 if it is none.
+#[cfg(debug_assertions)]
+pub(crate) fn polled() -> u64 {
+    POLLED.try_with(std::cell::Cell::get).unwrap_or(0)
+}
+
 struct Shared {
     word: Word,
     clock: Arc<Clock>,

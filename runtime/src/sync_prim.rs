@@ -93,6 +93,10 @@ mod imp {
         pub(crate) fn lock(&self) -> loom::sync::MutexGuard<'_, T> {
             self.0.lock().expect("models do not panic under a lock")
         }
+        pub(crate) fn get_mut(&mut self) -> &mut T {
+            let inside = self.0.get_mut();
+            inside.expect("models do not panic under a lock")
+        }
     }
 
     /// loom's lock with parking_lot's interface.

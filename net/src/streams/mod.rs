@@ -2,8 +2,9 @@
 //!
 //! They are thin over [`TcpStream`](crate::TcpStream), and run wherever a runtime is current: in tasks of the workers, and in
 //! tasks of an [`EventLoop`](filch_runtime::EventLoop). `buffer` holds bytes, `errors` says why a read gave less, `reader`
-//! (with its `inbox`) and `writer` are the two sides of a `connection`, and `server` makes connections of those who call.
+//! (with its `inbox`) and `writer` are the two sides of a `connection`, and `server` makes connections of those who call, whom `accepting` lets in.
 
+mod accepting;
 mod buffer;
 mod connection;
 mod errors;
@@ -15,6 +16,7 @@ mod writer;
 
 use std::future::Future;
 use std::io;
+use std::panic::Location;
 
 use filch_runtime::{EventLoop, Handle};
 
@@ -24,6 +26,7 @@ pub use self::server::Server;
 pub use self::writer::StreamWriter;
 
 use self::connection::Connection;
+use self::server::Settings;
 use crate::addr::{self, ToSocketAddrs};
 use crate::{TcpSocket, TcpStream};
 
@@ -109,15 +112,21 @@ pub async fn open_connection<A: ToSocketAddrs>(
 /// });
 /// assert_eq!(outcome.unwrap(), b"hello, ann\n");
 /// ```
-pub async fn start_server<A, C, F>(client_connected: C, addr: A) -> io::Result<Server>
+#[track_caller]
+pub fn start_server<A, C, F>(
+    client_connected: C,
+    addr: A,
+) -> impl Future<Output = io::Result<Server>>
 where
     A: ToSocketAddrs,
     C: Fn(StreamReader, StreamWriter) -> F + Send + Sync + 'static,
     F: Future<Output = ()> + Send + 'static,
 {
-    StreamOptions::new()
-        .start_server(client_connected, addr)
-        .await
+    let place = Location::caller();
+    async move {
+        let options = StreamOptions::new();
+        options.start_server_at(client_connected, addr, place).await
+    }
 }
 
 /// What can be set of streams and servers: the keyword arguments of [`open_connection`] and [`start_server`].
@@ -239,7 +248,27 @@ impl StreamOptions {
     ///
     /// # Cancel safety
     /// As [`start_server`].
-    pub async fn start_server<A, C, F>(&self, client_connected: C, addr: A) -> io::Result<Server>
+    #[track_caller]
+    pub fn start_server<A, C, F>(
+        &self,
+        client_connected: C,
+        addr: A,
+    ) -> impl Future<Output = io::Result<Server>>
+    where
+        A: ToSocketAddrs,
+        C: Fn(StreamReader, StreamWriter) -> F + Send + Sync + 'static,
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.start_server_at(client_connected, addr, Location::caller())
+    }
+
+    /// The tasks that serve are said to be made at `place`.
+    async fn start_server_at<A, C, F>(
+        &self,
+        client_connected: C,
+        addr: A,
+        place: &'static Location<'static>,
+    ) -> io::Result<Server>
     where
         A: ToSocketAddrs,
         C: Fn(StreamReader, StreamWriter) -> F + Send + Sync + 'static,
@@ -259,9 +288,15 @@ impl StreamOptions {
         if bound.is_empty() {
             return Err(addr::no_address());
         }
-        let (event_loop, runtime) = (EventLoop::current(), Handle::current());
-        let serve = server::serving(client_connected, event_loop.clone(), runtime.clone());
-        let server = Server::new(bound, serve, event_loop, runtime, self.limit, self.backlog)?;
+        let event_loop = EventLoop::current().map(|on| on.downgrade());
+        let runtime = Handle::current();
+        let serve = server::serving(client_connected, event_loop.clone(), runtime.clone(), place);
+        let settings = Settings {
+            limit: self.limit,
+            backlog: self.backlog,
+            place,
+        };
+        let server = Server::new(bound, serve, event_loop, runtime, settings)?;
         if self.start_serving {
             server.start_serving().await?;
         }

@@ -1,30 +1,27 @@
 //! A server: it accepts connections, and has a function called with the streams of each.
 //!
-//! One task of the runtime accepts from all listeners of a server. Where the function runs is settled when the server is made:
+//! One task of the runtime accepts from all listeners of a server ([`accept_all`]). Where the function runs is settled when the server is made:
 //! in tasks of the loop that made it, or in tasks of the runtime's workers.
 
 use std::collections::HashMap;
 use std::fmt;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::panic::Location;
 use std::sync::{Arc, Weak};
-use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::task::Waker;
 
-use filch_runtime::event_loop::ExceptionContext;
-use filch_runtime::time::sleep;
+use filch_runtime::event_loop::{ExceptionContext, WeakEventLoop};
 use filch_runtime::{EventLoop, Handle, PromiseError};
 use parking_lot::Mutex;
 
+use super::accepting::accept_all;
 use super::connection::Connection;
 use super::reader::StreamReader;
 use super::waiters::{Awaited, Waiters, wait_until};
 use super::writer::StreamWriter;
 use crate::{TcpListener, TcpSocket, TcpStream};
-
-/// How long a server rests that cannot accept because the system is out of descriptors or memory: `asyncio`'s own.
-const ACCEPT_RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// A server of [`start_server`](super::start_server).
 ///
@@ -66,25 +63,35 @@ impl Drop for Owner {
 type Serve = dyn Fn(StreamReader, StreamWriter) -> bool + Send + Sync;
 
 pub(super) struct Shared {
-    state: Mutex<State>,
-    serve: Box<Serve>,
+    pub(super) state: Mutex<State>,
+    pub(super) serve: Box<Serve>,
     runtime: Handle,
-    event_loop: Option<EventLoop>,
-    limit: usize,
-    backlog: u32,
+    /// Weak: a task of the loop may have the server.
+    pub(super) event_loop: Option<WeakEventLoop>,
+    settings: Settings,
 }
 
-struct State {
+pub(super) struct Settings {
+    pub(super) limit: usize,
+    pub(super) backlog: u32,
+    /// Where the server was made.
+    pub(super) place: &'static Location<'static>,
+}
+
+pub(super) struct State {
     /// Bound, and not listening before `start_serving`.
     bound: Vec<TcpSocket>,
-    listeners: Vec<TcpListener>,
+    pub(super) listeners: Vec<TcpListener>,
     addrs: Vec<SocketAddr>,
-    is_closed: bool,
+    pub(super) is_closed: bool,
     /// Somebody is in `serve_forever`.
-    serves_forever: bool,
+    pub(super) serves_forever: bool,
+    /// Why it was closed, if it could not go on.
+    pub(super) failed: Option<io::Error>,
     clients: HashMap<u64, Weak<Connection>>,
     next_client: u64,
-    accepting: Option<Waker>,
+    /// The task that accepts, or rests.
+    pub(super) accepting: Option<Waker>,
     /// Who waits for the end, of the serving or of all.
     waiters: Waiters,
 }
@@ -133,8 +140,9 @@ impl Awaited for State {
 /// Has `callback` called for each client: in a task of the current loop, or else of the workers.
 pub(super) fn serving<C, F>(
     callback: C,
-    event_loop: Option<EventLoop>,
+    event_loop: Option<WeakEventLoop>,
     runtime: Handle,
+    place: &'static Location<'static>,
 ) -> Box<Serve>
 where
     C: Fn(StreamReader, StreamWriter) -> F + Send + Sync + 'static,
@@ -144,17 +152,19 @@ where
     match event_loop {
         None => Box::new(move |reader, writer| {
             let callback = callback.clone();
-            drop(runtime.spawn(async move { callback(reader, writer).await }));
+            drop(runtime.spawn_at(async move { callback(reader, writer).await }, place));
             true
         }),
         Some(event_loop) => Box::new(move |reader, writer| {
+            let Some(event_loop) = event_loop.upgrade() else {
+                return false;
+            };
             let callback = callback.clone();
             let queued = event_loop.call_soon_threadsafe(move || {
-                // A loop that its own tasks hold would never end: they ask for it.
                 let Some(on) = EventLoop::current() else {
                     return;
                 };
-                let task = on.create_task(async move { callback(reader, writer).await });
+                let task = on.create_task_at(async move { callback(reader, writer).await }, place);
                 // The loop lets go of a task that is done; its outcome is told all the same.
                 let held = task.clone();
                 task.add_done_callback(move |_| {
@@ -177,10 +187,9 @@ impl Server {
     pub(super) fn new(
         bound: Vec<TcpSocket>,
         serve: Box<Serve>,
-        event_loop: Option<EventLoop>,
+        event_loop: Option<WeakEventLoop>,
         runtime: Handle,
-        limit: usize,
-        backlog: u32,
+        settings: Settings,
     ) -> io::Result<Server> {
         let addrs = bound.iter().map(TcpSocket::local_addr);
         Ok(Server(Arc::new(Owner(Arc::new(Shared {
@@ -190,6 +199,7 @@ impl Server {
                 listeners: Vec::new(),
                 is_closed: false,
                 serves_forever: false,
+                failed: None,
                 clients: HashMap::new(),
                 next_client: 0,
                 accepting: None,
@@ -198,12 +208,11 @@ impl Server {
             serve,
             runtime,
             event_loop,
-            limit,
-            backlog,
+            settings,
         })))))
     }
 
-    fn shared(&self) -> &Arc<Shared> {
+    pub(super) fn shared(&self) -> &Arc<Shared> {
         &self.0.0
     }
 
@@ -227,12 +236,13 @@ impl Server {
         }
         let _entered = shared.runtime.enter();
         for socket in bound {
-            let listener = socket.listen(shared.backlog)?;
+            let listener = socket.listen(shared.settings.backlog)?;
             state.listeners.push(listener);
         }
         drop(state);
         let accepting = shared.clone();
-        drop(shared.runtime.spawn(accept_all(accepting)));
+        let place = shared.settings.place;
+        drop(shared.runtime.spawn_at(accept_all(accepting), place));
         Ok(())
     }
 
@@ -245,7 +255,8 @@ impl Server {
     /// Serves until it is [closed](Self::close), and closes it if this is cancelled or dropped.
     ///
     /// # Errors
-    /// If the server is closed already, or awaited here already; and as [`start_serving`](Self::start_serving).
+    /// If the server is closed already, or awaited here already; if it cannot accept any more; and as
+    /// [`start_serving`](Self::start_serving).
     ///
     /// # Cancel safety
     /// Not for the server: dropping the future closes it.
@@ -288,7 +299,8 @@ impl Server {
         let _serving = Serving(self);
         self.start_serving().await?;
         wait_until(&shared.state, |state| state.is_closed.then_some(())).await;
-        Ok(())
+        let failed = shared.state.lock().failed.take();
+        failed.map_or(Ok(()), Err)
     }
 
     /// Stops accepting: the sockets that listen are closed. Connections go on. A second call does nothing.
@@ -327,9 +339,9 @@ impl Server {
         self.shared().state.lock().addrs.clone()
     }
 
-    /// The loop in whose tasks clients are served, if it is one.
+    /// The loop in whose tasks clients are served, if it is one, and somebody has it still.
     pub fn get_loop(&self) -> Option<EventLoop> {
-        self.shared().event_loop.clone()
+        self.shared().event_loop.as_ref()?.upgrade()
     }
 }
 
@@ -345,7 +357,7 @@ impl fmt::Debug for Server {
 }
 
 impl Shared {
-    fn close(&self) {
+    pub(super) fn close(&self) {
         let mut state = self.state.lock();
         if std::mem::replace(&mut state.is_closed, true) {
             return;
@@ -368,25 +380,11 @@ impl Shared {
         state.clients.values().filter_map(Weak::upgrade).collect()
     }
 
-    /// The next connection; none once the server is closed.
-    fn poll_accept(
-        &self,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<io::Result<(TcpStream, SocketAddr)>>> {
-        let mut state = self.state.lock();
-        if state.is_closed {
-            return Poll::Ready(None);
-        }
-        for listener in &state.listeners {
-            if let Poll::Ready(accepted) = listener.poll_accept(context) {
-                return Poll::Ready(Some(accepted));
-            }
-        }
-        state.accepting = Some(context.waker().clone());
-        Poll::Pending
-    }
-
-    fn connect(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr) -> Option<Arc<Connection>> {
+    pub(super) fn connect(
+        self: &Arc<Self>,
+        stream: TcpStream,
+        peer: SocketAddr,
+    ) -> Option<Arc<Connection>> {
         let mut state = self.state.lock();
         if state.is_closed {
             return None;
@@ -396,46 +394,8 @@ impl Shared {
         let server = Arc::downgrade(self);
         let client = Some(Client { server, key });
         let runtime = self.runtime.clone();
-        let connection = Connection::new(stream, Some(peer), self.limit, runtime, client);
+        let connection = Connection::new(stream, Some(peer), self.settings.limit, runtime, client);
         state.clients.insert(key, Arc::downgrade(&connection));
         Some(connection)
     }
-}
-
-async fn accept_all(server: Arc<Shared>) {
-    while let Some(accepted) = poll_fn(|context| server.poll_accept(context)).await {
-        match accepted {
-            Ok((stream, peer)) => {
-                // As asyncio does for each socket. One that is gone already says so when it is read.
-                let _gone_already = stream.set_nodelay(true);
-                let Some(connection) = server.connect(stream, peer) else {
-                    return;
-                };
-                let reader = StreamReader::of(connection.clone());
-                if !(server.serve)(reader, StreamWriter::of(connection)) {
-                    // The loop is closed.
-                    server.close();
-                }
-            }
-            Err(error) if is_out_of_resources(&error) => {
-                if let Some(on) = &server.event_loop {
-                    let message = "socket.accept() out of system resource";
-                    on.call_exception_handler(
-                        ExceptionContext::new(message).with_exception(&error),
-                    );
-                }
-                sleep(ACCEPT_RETRY_DELAY).await;
-            }
-            // A connection that was gone before it was accepted.
-            Err(_) => {}
-        }
-    }
-}
-
-fn is_out_of_resources(error: &io::Error) -> bool {
-    use rustix::io::Errno;
-    matches!(
-        Errno::from_io_error(error),
-        Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM)
-    )
 }

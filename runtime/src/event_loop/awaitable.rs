@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use super::EventLoop;
+use super::asking::Asking;
 use super::build::create_task_at;
 use super::cancel::{Registered, Target};
 use super::task::{Outcome, TaskPanic};
@@ -27,11 +28,24 @@ pub trait Awaitable: Sealed + Clone + Send + Sync + 'static {
     /// The error it gives in place of one.
     type Error: Outcome;
 
+    /// Nobody but its handles has it go on: it has no outcome when they are dropped.
+    #[doc(hidden)]
+    const NEEDS_HANDLE: bool = false;
+
     #[doc(hidden)]
     fn to_promise(&self) -> Promise<Self::Value, Self::Error>;
 
     #[doc(hidden)]
-    fn ask_to_stop(&self, reason: Arc<str>) -> bool;
+    fn ask_in(&self, reason: Arc<str>, asking: &mut Asking) -> bool;
+
+    /// False if it is done already.
+    #[doc(hidden)]
+    fn ask_to_stop(&self, reason: Arc<str>) -> bool {
+        let mut asking = Asking::default();
+        let is_asked = self.ask_in(reason, &mut asking);
+        asking.go_on();
+        is_asked
+    }
 
     /// Somebody has the outcome: a panic needs no telling.
     #[doc(hidden)]
@@ -63,7 +77,7 @@ impl<T: Outcome, E: Outcome> Awaitable for Promise<T, E> {
         self.clone()
     }
 
-    fn ask_to_stop(&self, reason: Arc<str>) -> bool {
+    fn ask_in(&self, reason: Arc<str>, _: &mut Asking) -> bool {
         self.cancel(reason)
     }
 }
@@ -76,8 +90,8 @@ impl<T: Outcome> Awaitable for LoopTask<T> {
         self.promise()
     }
 
-    fn ask_to_stop(&self, reason: Arc<str>) -> bool {
-        self.cancel(reason)
+    fn ask_in(&self, reason: Arc<str>, asking: &mut Asking) -> bool {
+        asking.ask(&self.task().0, reason)
     }
 
     fn retrieved(&self) {
@@ -134,8 +148,8 @@ where
 pub(super) struct AsTarget<A>(pub(super) A);
 
 impl<A: Awaitable> Target for AsTarget<A> {
-    fn cancel(&self, reason: Arc<str>) -> bool {
-        self.0.ask_to_stop(reason)
+    fn cancel(&self, reason: Arc<str>, asking: &mut Asking) -> bool {
+        self.0.ask_in(reason, asking)
     }
 }
 

@@ -3,15 +3,27 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
-/// Items, and which is next.
-pub trait Buffer<T>: Default {
-    /// One more.
-    fn push(&mut self, item: T);
-    /// The next one.
-    fn pop(&mut self) -> Option<T>;
-    /// How many there are.
-    fn len(&self) -> usize;
+mod sealed {
+    /// Items, and which is next.
+    pub trait Buffer<T>: Default {
+        /// One more.
+        fn push(&mut self, item: T);
+        /// The next one.
+        fn pop(&mut self) -> Option<T>;
+        /// How many there are.
+        fn len(&self) -> usize;
+    }
 }
+use sealed::Buffer;
+
+/// The order in which a [`QueueOf`](super::QueueOf) gives its items: [`Fifo`], [`Lifo`] or [`Smallest`].
+///
+/// Sealed: there are no others.
+pub trait QueueOrder<T>: Buffer<T> {}
+
+impl<T> QueueOrder<T> for Fifo<T> {}
+impl<T> QueueOrder<T> for Lifo<T> {}
+impl<T: Ord> QueueOrder<T> for Smallest<T> {}
 
 /// First in, first out.
 #[derive(Debug)]

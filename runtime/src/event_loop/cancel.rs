@@ -1,7 +1,7 @@
 //! How a task of a loop is asked to stop, and who hears it.
 //!
-//! A request goes to what the task awaits, if that can be asked ([`Leaf`](super::awaitable::Leaf) registers it); what
-//! that makes of it decides. Else it is thrown into the task: the innermost [`catch_cancel`] hears it, or the task ends.
+//! A request goes to what the task awaits, if that can be asked ([`Leaf`](super::awaitable::Leaf) registers it), and on from
+//! there ([`Asking`]); what that makes of it decides. Else it is thrown into the task: the innermost [`catch_cancel`] hears it, or the task ends.
 //! A request that comes while the task runs waits until the task waits; so does one whose answer the task does not await any more. A thing that was asked and is cancelled throws
 //! on into the task that awaits it. All of this is under one lock for each task, and nobody's code runs under it.
 
@@ -15,12 +15,13 @@ use std::task::{Context, Poll, Waker};
 use parking_lot::{MappedMutexGuard, Mutex, MutexGuard};
 use pin_project_lite::pin_project;
 
+use super::asking::Asking;
 use super::task::{self, AnyTask};
 
 /// What a task awaits and can hand a request to stop to.
 pub(super) trait Target: Send + Sync {
     /// False if it is done already.
-    fn cancel(&self, reason: Arc<str>) -> bool;
+    fn cancel(&self, reason: Arc<str>, asking: &mut Asking) -> bool;
 }
 
 /// The requests to stop one task.
@@ -55,6 +56,27 @@ impl Requests {
         self.is_due.store(true, Ordering::Release);
         drop(state);
         drop(old);
+    }
+
+    /// One more request.
+    pub(super) fn request(&self, reason: Arc<str>) {
+        self.ask(reason, |cancelling| {
+            cancelling.requests += 1;
+            &mut cancelling.unheard
+        });
+    }
+
+    /// One more request, which is under way already.
+    pub(super) fn count(&self) {
+        self.lock().requests += 1;
+    }
+
+    /// The request has come back by what the task awaits: it hears it itself.
+    pub(super) fn came_round(&self, reason: Arc<str>) {
+        self.ask(reason, |cancelling| {
+            cancelling.asked = None;
+            &mut cancelling.thrown
+        });
     }
 
     /// Gives what is due to whoever must hear it.
@@ -163,22 +185,25 @@ fn throw(task: &dyn AnyTask, reason: Arc<str>) {
 
 /// Asks a task to stop. False if it is done.
 pub(super) fn request(task: &Arc<dyn AnyTask>, reason: Arc<str>) -> bool {
-    if task.is_done() {
-        return false;
-    }
-    task.cancelling().ask(reason, |cancelling| {
-        cancelling.requests += 1;
-        &mut cancelling.unheard
-    });
-    // A task that asks itself is told when it waits.
-    if !task::is_current(&**task) && hand_on(&**task) {
-        task.clone().queue_step();
-    }
-    true
+    let mut asking = Asking::default();
+    let is_asked = asking.ask(task, reason);
+    asking.go_on();
+    is_asked
 }
 
 /// Hands an unheard request to what the task awaits. True if the task must hear it itself.
 pub(super) fn hand_on(task: &dyn AnyTask) -> bool {
+    if !task.cancelling().is_due() {
+        return false;
+    }
+    let mut asking = Asking::default();
+    let hears = asking.hand_on(task);
+    asking.go_on();
+    hears
+}
+
+/// As [`hand_on`], but the tasks among what is asked have yet to hand on themselves.
+pub(super) fn hand_to_target(task: &dyn AnyTask, asking: &mut Asking) -> bool {
     if !task.cancelling().is_due() {
         return false;
     }
@@ -195,7 +220,7 @@ pub(super) fn hand_on(task: &dyn AnyTask) -> bool {
     // Before it is asked: it may be done at once, and the task polled on another thread.
     cancelling.asked = Some((key, reason.clone()));
     drop(cancelling);
-    if target.cancel(reason.clone()) {
+    if target.cancel(reason.clone(), asking) {
         return false;
     }
     task.cancelling().ask(reason, |cancelling| {
@@ -288,16 +313,20 @@ impl Cancelled {
     /// # Cancel safety
     /// Dropping it before its first poll swallows the request.
     pub async fn raise<T>(self) -> T {
-        let mut reason = Some(self.reason);
+        let mut itself = Some(self);
         std::future::poll_fn(move |_| {
-            if let Some(reason) = reason.take() {
-                let task =
-                    task::current().expect("a cancellation is raised inside a task of a loop");
-                throw(&*task, reason);
+            if let Some(cancelled) = itself.take() {
+                cancelled.throw_on();
             }
             Poll::Pending
         })
         .await
+    }
+
+    /// As [`raise`](Self::raise), inside the poll under way, which pends then.
+    pub(super) fn throw_on(self) {
+        let task = task::current().expect("a cancellation is raised inside a task of a loop");
+        throw(&*task, self.reason);
     }
 }
 

@@ -78,12 +78,24 @@ impl EventLoop {
         F: FnOnce() -> R + Send + 'static,
         R: Outcome,
     {
+        self.run_in_executor_at(function, Location::caller())
+    }
+
+    #[track_caller]
+    fn run_in_executor_at<F, R>(
+        &self,
+        function: F,
+        place: &'static Location<'static>,
+    ) -> Promise<R, TaskPanic>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Outcome,
+    {
         assert!(!self.is_closed(), "{}", super::CLOSED);
         let Some(running) = Running::begin(self.inner()) else {
             panic!("Executor shutdown has been called");
         };
-        let promise = self.create_future();
-        let place = Location::caller();
+        let promise = Promise::with_at(self.inner().clone(), place);
         let done = promise.clone();
         let work = move || {
             let _running = running;
@@ -96,7 +108,8 @@ impl EventLoop {
                 Err(payload) => done.set_error(TaskPanic::new(&Origin::at(place), None, payload)),
             };
         };
-        drop(self.inner().runtime.spawn_blocking(work));
+        let runtime = &self.inner().runtime;
+        drop(runtime.spawn_blocking_from(work, Origin::at(place)));
         promise
     }
 
@@ -144,12 +157,16 @@ impl EventLoop {
 /// });
 /// assert_eq!(sum.unwrap(), 4);
 /// ```
-pub async fn to_thread<F, R>(function: F) -> Result<R, TaskError>
+#[track_caller]
+pub fn to_thread<F, R>(function: F) -> impl Future<Output = Result<R, TaskError>> + Send
 where
     F: FnOnce() -> R + Send + 'static,
     R: Outcome,
 {
-    let context = copy_context();
-    let function = move || context.run(function);
-    Leaf::new(super::running().run_in_executor(function)).await
+    let place = Location::caller();
+    async move {
+        let context = copy_context();
+        let function = move || context.run(function);
+        Leaf::new(super::running().run_in_executor_at(function, place)).await
+    }
 }

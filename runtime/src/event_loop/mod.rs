@@ -5,6 +5,7 @@
 //! next iteration, and no two callbacks of a loop run at once. `task` has the loop's tasks, `cancel` who hears a request to
 //! stop, `watch` and `sock` the descriptors, `report` what goes wrong where nobody asks.
 
+mod asking;
 mod awaitable;
 mod body;
 mod buffer;
@@ -30,6 +31,7 @@ mod task;
 mod task_handles;
 mod timeout;
 mod watch;
+mod weak;
 
 use std::fmt;
 use std::future::Future;
@@ -56,7 +58,7 @@ pub use self::locks::{
     Barrier, BoundedSemaphore, BrokenBarrierError, Condition, Event, Held, Lock, Semaphore,
 };
 pub use self::queue::{
-    Fifo, Lifo, LifoQueue, PriorityQueue, Queue, QueueGetError, QueueOf, QueuePutError,
+    Fifo, Lifo, LifoQueue, PriorityQueue, Queue, QueueGetError, QueueOf, QueueOrder, QueuePutError,
     QueueShutDown, Smallest,
 };
 pub use self::report::ExceptionContext;
@@ -66,7 +68,8 @@ pub use self::running::{
 };
 pub use self::task::{Outcome, TaskError, TaskPanic};
 pub use self::task_handles::{LoopTask, TaskRef};
-pub use self::timeout::{Timeout, TimeoutError, timeout, timeout_at, wait_for};
+pub use self::timeout::{Limited, Timeout, TimeoutError, timeout, timeout_at, wait_for};
+pub use self::weak::WeakEventLoop;
 
 use self::drive::Drive;
 use self::handles::callback;
@@ -196,10 +199,21 @@ impl EventLoop {
         delay: Duration,
         callback: impl FnOnce() + Send + 'static,
     ) -> TimerHandle {
+        self.queue_later(Location::caller(), delay, callback)
+    }
+
+    #[track_caller]
+    fn queue_later(
+        &self,
+        place: &'static Location<'static>,
+        delay: Duration,
+        callback: impl FnOnce() + Send + 'static,
+    ) -> TimerHandle {
         /// Thirty years: a delay too long to be told.
         const FAR: Duration = Duration::from_secs(86400 * 365 * 30);
         let now = self.time();
-        self.call_at(now.checked_add(delay).unwrap_or(now + FAR), callback)
+        let when = now.checked_add(delay).unwrap_or(now + FAR);
+        self.queue_at(place, when, callback)
     }
 
     /// Has `callback` called at a moment of [`time`](Self::time), or soon after; one that has passed is soon.
@@ -208,8 +222,18 @@ impl EventLoop {
     /// As [`call_soon`](Self::call_soon).
     #[track_caller]
     pub fn call_at(&self, when: Instant, callback: impl FnOnce() + Send + 'static) -> TimerHandle {
+        self.queue_at(Location::caller(), when, callback)
+    }
+
+    #[track_caller]
+    fn queue_at(
+        &self,
+        place: &'static Location<'static>,
+        when: Instant,
+        callback: impl FnOnce() + Send + 'static,
+    ) -> TimerHandle {
         self.check_thread();
-        let call = handles::callback(Location::caller(), callback);
+        let call = handles::callback(place, callback);
         if let Err(_entry) = self
             .inner()
             .strand
@@ -250,6 +274,20 @@ impl EventLoop {
         F::Output: Outcome,
     {
         self.build_task().create(future)
+    }
+
+    /// As [`create_task`](Self::create_task), said to be made at `place`.
+    #[doc(hidden)]
+    pub fn create_task_at<F>(
+        &self,
+        future: F,
+        place: &'static Location<'static>,
+    ) -> LoopTask<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Outcome,
+    {
+        build::create_task_at(self, future, place)
     }
 
     /// Makes a task with a name, or one that begins at once.

@@ -11,8 +11,7 @@ use std::task::{Context, Poll, Waker};
 
 use parking_lot::Mutex;
 
-use super::buffer::Buffer;
-pub use super::buffer::{Fifo, Lifo, Smallest};
+pub use super::buffer::{Fifo, Lifo, QueueOrder, Smallest};
 
 /// The queue is shut down.
 ///
@@ -182,13 +181,13 @@ impl Waiters {
 type Which<B> = fn(&mut State<B>) -> &mut Waiters;
 
 /// One wait; takes itself off the list when it is dropped.
-struct Wait<'a, T, B: Buffer<T>> {
+struct Wait<'a, T, B: QueueOrder<T>> {
     queue: &'a QueueOf<T, B>,
     which: Which<B>,
     key: Option<u64>,
 }
 
-impl<T, B: Buffer<T>> Wait<'_, T, B> {
+impl<T, B: QueueOrder<T>> Wait<'_, T, B> {
     /// One look: done, or on the list.
     fn poll<R>(
         &mut self,
@@ -208,7 +207,7 @@ impl<T, B: Buffer<T>> Wait<'_, T, B> {
     }
 }
 
-impl<T, B: Buffer<T>> Drop for Wait<'_, T, B> {
+impl<T, B: QueueOrder<T>> Drop for Wait<'_, T, B> {
     fn drop(&mut self) {
         let Some(key) = self.key else { return };
         let (own, wakers) = {
@@ -224,7 +223,7 @@ impl<T, B: Buffer<T>> Drop for Wait<'_, T, B> {
     }
 }
 
-impl<T, B: Buffer<T>> QueueOf<T, B> {
+impl<T, B: QueueOrder<T>> QueueOf<T, B> {
     /// An empty queue of at most so many items; 0 means no limit.
     pub fn new(maxsize: usize) -> Self {
         QueueOf(Arc::new(Shared {
@@ -398,7 +397,7 @@ impl<T, B: Buffer<T>> QueueOf<T, B> {
     }
 }
 
-fn put<T, B: Buffer<T>>(
+fn put<T, B: QueueOrder<T>>(
     state: &mut State<B>,
     most: usize,
     item: T,
@@ -414,7 +413,7 @@ fn put<T, B: Buffer<T>>(
     Ok(state.getters.next())
 }
 
-fn get<T, B: Buffer<T>>(state: &mut State<B>) -> Result<(T, Vec<Waker>), QueueGetError> {
+fn get<T, B: QueueOrder<T>>(state: &mut State<B>) -> Result<(T, Vec<Waker>), QueueGetError> {
     match state.items.pop() {
         Some(item) => Ok((item, state.putters.next())),
         None if state.shut_down => Err(QueueGetError::ShutDown),
@@ -428,7 +427,7 @@ impl<T, B> Clone for QueueOf<T, B> {
     }
 }
 
-impl<T, B: Buffer<T>> fmt::Debug for QueueOf<T, B> {
+impl<T, B: QueueOrder<T>> fmt::Debug for QueueOf<T, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = self.0.state.lock();
         f.debug_struct("Queue")

@@ -133,6 +133,9 @@ impl Inner {
 impl EventLoop {
     /// Has `handler` told of errors that reach nobody else, in place of a few lines on stderr. One that panics is told of
     /// there.
+    ///
+    /// The loop keeps the handler until it ends, closed or not, since errors may be told after it is closed: a handler that has
+    /// the loop itself would keep it for ever, and is given a [`WeakEventLoop`](super::WeakEventLoop).
     pub fn set_exception_handler(
         &self,
         handler: impl Fn(&ExceptionContext) + Send + Sync + 'static,

@@ -184,6 +184,7 @@ impl Runner {
     ///
     /// # Panics
     /// If this thread drives a runtime or a loop.
+    #[track_caller]
     pub fn close(&self) {
         let event_loop = &self.event_loop;
         if event_loop.is_closed() {

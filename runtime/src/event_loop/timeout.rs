@@ -5,12 +5,14 @@ use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{self, Poll, ready};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use pin_project_lite::pin_project;
 
 use super::awaitable::{Awaitable, Ensure, Leaf};
-use super::cancel::{Cancelled, catch_cancel};
+use super::cancel::{CatchCancel, catch_cancel};
 use super::handles::TimerHandle;
 use super::task_handles::TaskRef;
 use super::{Ended, running};
@@ -113,7 +115,7 @@ impl Timeout {
     pub fn reschedule(&self, when: Option<Instant>) {
         let phase = self.0.lock().phase;
         match phase {
-            Phase::Active => self.set(when),
+            Phase::Active => self.set(when, Location::caller()),
             Phase::Created => panic!("Timeout has not been entered"),
             other => panic!(
                 "Cannot change state of {} Timeout",
@@ -122,7 +124,7 @@ impl Timeout {
         }
     }
 
-    fn set(&self, when: Option<Instant>) {
+    fn set(&self, when: Option<Instant>, place: &'static Location<'static>) {
         let (old, task, number) = {
             let mut state = self.0.lock();
             state.when = when;
@@ -136,7 +138,7 @@ impl Timeout {
         }
         if let (Some(when), Some(event_loop)) = (when, event_loop) {
             let this = Arc::downgrade(&self.0);
-            let timer = event_loop.call_at(when, move || {
+            let timer = event_loop.queue_at(place, when, move || {
                 if let Some(state) = this.upgrade() {
                     Timeout(state).expire(number);
                 }
@@ -177,7 +179,13 @@ impl Timeout {
     ///
     /// # Cancel safety
     /// As the future.
-    pub async fn run<F: IntoFuture>(&self, future: F) -> Result<F::Output, TimeoutError> {
+    #[track_caller]
+    pub fn run<F: IntoFuture>(&self, future: F) -> Limited<F::IntoFuture> {
+        Limited::new(self.clone(), None, future, Location::caller())
+    }
+
+    /// The part begins, in the current task. The delay counts from now; the moment is given, to be set.
+    fn enter(&self, delay: Option<Duration>) -> Option<Instant> {
         let Some(task) = super::current_task() else {
             panic!("Timeout should be used inside a task");
         };
@@ -185,24 +193,17 @@ impl Timeout {
             requests: task.cancelling(),
             task,
         };
-        let when = {
-            let mut state = self.0.lock();
-            assert!(
-                state.phase == Phase::Created,
-                "Timeout has already been entered"
-            );
-            state.phase = Phase::Active;
-            state.inside = Some(inside);
-            state.when
-        };
-        let part = Part(self);
-        self.set(when);
-        let outcome = catch_cancel(future).await;
-        let time_was_up = part.end();
-        match outcome {
-            Ok(value) => Ok(value),
-            Err(_) if time_was_up => Err(TimeoutError(())),
-            Err(cancelled) => Cancelled::raise(cancelled).await,
+        let mut state = self.0.lock();
+        assert!(
+            state.phase == Phase::Created,
+            "Timeout has already been entered"
+        );
+        state.phase = Phase::Active;
+        state.inside = Some(inside);
+        match delay {
+            // A delay too long to be told has no end.
+            Some(delay) => Instant::now().checked_add(delay),
+            None => state.when,
         }
     }
 
@@ -228,20 +229,96 @@ impl Timeout {
     }
 }
 
-/// Leaves when it is dropped.
-struct Part<'a>(&'a Timeout);
+/// The part of a task. Leaves when it is dropped.
+struct Part {
+    timeout: Timeout,
+    /// Counts from the first poll.
+    delay: Option<Duration>,
+    place: &'static Location<'static>,
+    has_begun: bool,
+    is_inside: bool,
+}
 
-impl Part<'_> {
-    fn end(self) -> bool {
-        let Part(timeout) = self;
-        std::mem::forget(self);
-        timeout.leave()
+impl Part {
+    fn begin(&mut self) {
+        if !std::mem::replace(&mut self.has_begun, true) {
+            let when = self.timeout.enter(self.delay);
+            self.is_inside = true;
+            self.timeout.set(when, self.place);
+        }
+    }
+
+    /// True if it was for the timeout alone.
+    fn end(&mut self) -> bool {
+        std::mem::take(&mut self.is_inside) && self.timeout.leave()
     }
 }
 
-impl Drop for Part<'_> {
+impl Drop for Part {
     fn drop(&mut self) {
-        self.0.leave();
+        self.end();
+    }
+}
+
+pin_project! {
+    /// Runs a future until it is ready, or until the time is up: [`Timeout::run`], [`timeout`], [`timeout_at`].
+    // A type with a name, which takes the future and not what becomes one: see `Leaf`.
+    #[must_use = "futures do nothing unless you `.await` or poll them"]
+    pub struct Limited<F> {
+        // It is dropped before the part ends.
+        #[pin]
+        inner: Option<CatchCancel<F>>,
+        part: Part,
+    }
+}
+
+impl<F: Future> Limited<F> {
+    fn new(
+        timeout: Timeout,
+        delay: Option<Duration>,
+        future: impl IntoFuture<IntoFuture = F>,
+        place: &'static Location<'static>,
+    ) -> Limited<F> {
+        Limited {
+            inner: Some(catch_cancel(future)),
+            part: Part {
+                timeout,
+                delay,
+                place,
+                has_begun: false,
+                is_inside: false,
+            },
+        }
+    }
+}
+
+impl<F: Future> Future for Limited<F> {
+    type Output = Result<F::Output, TimeoutError>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        this.part.begin();
+        let Some(inner) = this.inner.as_mut().as_pin_mut() else {
+            // The request goes through the task, which drops this.
+            return Poll::Pending;
+        };
+        let outcome = ready!(inner.poll(context));
+        this.inner.set(None);
+        let time_was_up = this.part.end();
+        match outcome {
+            Ok(value) => Poll::Ready(Ok(value)),
+            Err(_) if time_was_up => Poll::Ready(Err(TimeoutError(()))),
+            Err(cancelled) => {
+                cancelled.throw_on();
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl<F> fmt::Debug for Limited<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Limited").finish_non_exhaustive()
     }
 }
 
@@ -279,13 +356,9 @@ impl fmt::Debug for Timeout {
 /// });
 /// assert!(outcome.unwrap().is_err());
 /// ```
-pub async fn timeout<F: IntoFuture>(
-    delay: Option<Duration>,
-    future: F,
-) -> Result<F::Output, TimeoutError> {
-    // A delay too long to be told has no end.
-    let when = delay.and_then(|delay| Instant::now().checked_add(delay));
-    timeout_at(when, future).await
+#[track_caller]
+pub fn timeout<F: IntoFuture>(delay: Option<Duration>, future: F) -> Limited<F::IntoFuture> {
+    Limited::new(Timeout::at(None), delay, future, Location::caller())
 }
 
 /// As [`timeout`], until a moment of the loop's [`time`](super::EventLoop::time).
@@ -295,11 +368,9 @@ pub async fn timeout<F: IntoFuture>(
 ///
 /// # Panics
 /// As [`timeout`].
-pub async fn timeout_at<F: IntoFuture>(
-    when: Option<Instant>,
-    future: F,
-) -> Result<F::Output, TimeoutError> {
-    Timeout::at(when).run(future).await
+#[track_caller]
+pub fn timeout_at<F: IntoFuture>(when: Option<Instant>, future: F) -> Limited<F::IntoFuture> {
+    Timeout::at(when).run(future)
 }
 
 /// Waits for a task, a promise or a future (as a task) for no longer than this; cancels it then, and waits until it has ended.
@@ -337,14 +408,16 @@ pub fn wait_for<A: Ensure>(
     what: A,
     limit: Option<Duration>,
 ) -> Pin<Box<dyn Future<Output = Result<Ended<A>, TimeoutError>> + Send>> {
-    let awaitable = what.ensure_on(&running(), Location::caller());
+    let place = Location::caller();
+    let awaitable = what.ensure_on(&running(), place);
     // Boxed, so that whether it is `Send` is settled here: the compiler cannot tell at the caller's for every `A`.
     Box::pin(async move {
         let Some(limit) = limit else {
             return Ok(Leaf::new(awaitable).await);
         };
         if !limit.is_zero() {
-            return timeout(Some(limit), Leaf::new(awaitable)).await;
+            let wait = Leaf::new(awaitable);
+            return Limited::new(Timeout::at(None), Some(limit), wait, place).await;
         }
         if !awaitable.to_promise().is_done() {
             awaitable.ask_to_stop("".into());

@@ -8,6 +8,7 @@
 
 use std::task::Waker;
 
+use crate::promise::Lead;
 use crate::promise::callbacks::{Callbacks, Key};
 use crate::sync_prim::{AtomicUsize, Ordering, keep, ordering};
 
@@ -70,6 +71,11 @@ impl Count {
     pub(super) fn wait(&self, key: Key, waker: &Waker) -> bool {
         self.waiters.wait(key, waker); // K1
         !(keep("K2") && self.is_over()) // K2
+    }
+
+    /// Adds where those lead that wait.
+    pub(super) fn leads(&self, into: &mut Vec<Lead>) {
+        self.waiters.leads(into);
     }
 
     pub(super) fn forget(&self, key: Key) {

@@ -188,6 +188,16 @@ impl Shared {
         }
     }
 
+    /// Those that wait for something.
+    pub(super) fn children(&self) -> Vec<Task> {
+        let state = self.state.lock();
+        state
+            .children
+            .iter()
+            .map(|(_, task)| task.clone())
+            .collect()
+    }
+
     /// A child that has not begun, and shall not.
     pub(super) fn refuse(&self, child: &Task) {
         if let Some(stop) = self.why() {

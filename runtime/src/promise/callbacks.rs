@@ -123,6 +123,15 @@ impl Callbacks {
     pub(crate) fn take(&self) -> Done {
         Done(std::mem::take(&mut *self.0.lock()))
     }
+
+    /// Takes the list of a thing that goes, if anybody is in it.
+    #[inline]
+    pub(crate) fn left(&mut self) -> Option<Done> {
+        match self.0.get_mut() {
+            List::Empty => None,
+            list => Some(Done(std::mem::take(list))),
+        }
+    }
 }
 
 impl List {

@@ -23,6 +23,7 @@ pub(crate) trait Follow: Send + Sync {
 }
 
 /// Where a waiter leads.
+#[derive(Clone)]
 pub(crate) enum Lead {
     /// To the task whose waker has this data pointer, if it is one's.
     Waker(usize),

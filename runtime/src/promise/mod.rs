@@ -8,6 +8,7 @@
 
 pub(crate) mod callbacks;
 mod chain;
+mod dropping;
 mod follow;
 mod leaving;
 #[cfg(all(test, filch_loom))]
@@ -15,6 +16,7 @@ mod model;
 mod outcome;
 mod repeated;
 mod unretrieved;
+mod weak;
 
 use std::any::Any;
 use std::fmt;
@@ -30,6 +32,7 @@ use self::leaving::Leaving;
 pub use self::outcome::{InvalidState, PromiseError, PromiseState};
 pub use self::repeated::DoneCallback;
 pub use self::unretrieved::Unretrieved;
+pub(crate) use self::weak::WeakPromise;
 use crate::budget;
 use crate::inherit::{self, wearing};
 use crate::job::{Job, drop_payload};
@@ -124,9 +127,17 @@ where
     /// A pending promise whose callbacks are carried by `carry`.
     #[track_caller]
     pub(crate) fn with(carry: Arc<dyn Carry>) -> Promise<T, E> {
+        Promise::with_at(carry, Location::caller())
+    }
+
+    /// As [`with`](Self::with), said to be made at `made_at`.
+    pub(crate) fn with_at(
+        carry: Arc<dyn Carry>,
+        made_at: &'static Location<'static>,
+    ) -> Promise<T, E> {
         Promise(Arc::new(Own {
             shared: Shared::new(),
-            made_at: Location::caller(),
+            made_at,
             carry,
         }))
     }
@@ -375,6 +386,14 @@ impl<T, E: Send + Sync + 'static> Drop for Own<T, E> {
     fn drop(&mut self) {
         if let Some(Err(_)) = self.shared.outcome.get() {
             self.report_unretrieved();
+        }
+    }
+}
+
+impl<T, E> Drop for Shared<T, E> {
+    fn drop(&mut self) {
+        if let Some(waiters) = self.callbacks.left() {
+            dropping::drop_waiters(waiters);
         }
     }
 }

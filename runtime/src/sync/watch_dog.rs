@@ -15,6 +15,8 @@ use std::time::Instant;
 use crate::job::quietly;
 #[cfg(debug_assertions)]
 use crate::origin::Id;
+#[cfg(debug_assertions)]
+use crate::root;
 use crate::sync_prim::MODEL;
 
 /// Whether anything is looked for. Not in models: what this writes would order what they check.
@@ -25,13 +27,27 @@ pub(super) const WATCHES: bool = cfg!(debug_assertions) && !MODEL;
 #[cfg(debug_assertions)]
 const OVERDUE: Duration = Duration::from_secs(1);
 
-/// The number of the task that runs here; 0 outside any.
+/// The number of the task that runs here, or of the future of a `block_on`; 0 outside any.
 #[cfg(debug_assertions)]
 fn me() -> u64 {
-    Id::current().map_or(0, Id::number)
+    Id::current().map_or_else(root::polled, Id::number)
 }
 
-/// The task that holds a lock; 0 if it is none. Debug builds only.
+/// What [`me`] is the number of.
+struct Name(u64);
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            0 => f.write_str("a future outside any task"),
+            #[cfg(debug_assertions)]
+            root if root & root::IS_ROOT != 0 => f.write_str("the future of a `block_on`"),
+            task => write!(f, "task {task}"),
+        }
+    }
+}
+
+/// Who holds a lock, a task or the future of a `block_on`; 0 if it is neither. Debug builds only.
 pub(super) struct Holder {
     #[cfg(debug_assertions)]
     task: AtomicU64,
@@ -74,9 +90,10 @@ impl Holder {
         if WATCHES {
             let task = self.task.load(Ordering::Relaxed);
             if task != 0 && task == me() && !self.was_told.swap(true, Ordering::Relaxed) {
+                let task = Name(task);
                 tell(format_args!(
-                    "task {task} waits for a `{what}` that it locked itself: it waits for ever, unless another branch of \
-                     the task, or whoever it gave the guard to, unlocks it"
+                    "{task} waits for a `{what}` that it locked itself: it waits for ever, unless another branch of it, or \
+                     whoever it gave the guard to, unlocks it"
                 ));
             }
         }
@@ -171,9 +188,10 @@ impl Dog {
 pub(super) fn tell_overdue(what: &str, overdue: Option<Overdue>) {
     if let Some((since, task)) = overdue {
         tell(format_args!(
-            "{what} was given to a future {} ms ago (in task {task}; 0 is none), and nobody has polled that future since, \
-             while others wait: does its task wait for something else without it (see \"futurelock\")?",
-            since.as_millis()
+            "{what} was given {} ms ago to {}, and nobody has polled what waits for it there since, while others wait: is \
+             something else awaited there without it (see \"futurelock\")?",
+            since.as_millis(),
+            Name(task)
         ));
     }
 }
@@ -291,6 +309,44 @@ mod tests {
         let mut last = pin!(semaphore.acquire());
         assert!(waits(last.as_mut()));
         assert_eq!(told(), 0);
+    }
+
+    #[test]
+    fn the_future_of_a_block_on_that_waits_for_its_own_lock_is_told_once() {
+        let rt = crate::builder::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        let mutex = Mutex::new(());
+        rt.block_on(async {
+            let _held = mutex.lock().await;
+            for _ in 0..2 {
+                assert!(waits(pin!(mutex.lock())));
+            }
+        });
+        let told = TOLD.take();
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].starts_with("the future of a `block_on` waits for a `Mutex`"));
+        // The future of another `block_on` is another.
+        let mutex = Mutex::new(());
+        let held = rt.block_on(mutex.lock());
+        let other = async { assert!(waits(pin!(mutex.lock()))) };
+        let told = std::thread::scope(|scope| {
+            let other = scope.spawn(|| {
+                rt.block_on(other);
+                TOLD.take()
+            });
+            other.join().unwrap()
+        });
+        assert!(told.is_empty(), "{told:?}");
+        drop(held);
+    }
+
+    #[test]
+    fn who_has_what_nobody_came_for_is_named() {
+        let name = |number| Name(number).to_string();
+        assert_eq!(name(0), "a future outside any task");
+        assert_eq!(name(7), "task 7");
+        assert_eq!(name(root::IS_ROOT | 8), "the future of a `block_on`");
     }
 
     #[test]

@@ -10,26 +10,27 @@ use std::task::{Context, Poll};
 
 use parking_lot::Mutex;
 
+use super::super::EventLoop;
+use super::super::asking::Asking;
 use super::super::awaitable::{Awaitable, Ensure, Leaf, Sealed};
 use super::super::running;
 use super::super::task::Outcome;
 use super::super::task_handles::TaskRef;
 use crate::promise::{Follow, Lead, Promise, PromiseError};
 
-type Error<A> = PromiseError<<A as Awaitable>::Error>;
-type Collect<A, V> = fn(Vec<Each<A>>) -> Result<V, Error<A>>;
-type Each<A> = Result<<A as Awaitable>::Value, Error<A>>;
-
-/// All outcomes, in the order of the arguments, as one `V`: what [`gather`] and [`gather_outcomes`] give.
+/// All outcomes, in the order of the arguments, as one `V`: what [`gather`] and [`gather_outcomes`] give. `E` is the error of
+/// one of the `A`s.
 ///
 /// A handle: clones are the same. Who drops them all forgets the wait.
-pub struct Gather<A: Awaitable, V: Outcome>(Arc<Shared<A, V>>);
+// No type in it is named by way of `A`: see `Leaf`.
+pub struct Gather<A, V, E>(Arc<Shared<A, V, E>>);
 
-struct Shared<A: Awaitable, V: Outcome> {
-    outer: Promise<V, Error<A>>,
+struct Shared<A, V, E> {
+    outer: Promise<V, PromiseError<E>>,
     children: Vec<A>,
     left: Mutex<Left>,
-    collect: Collect<A, V>,
+    /// What all give together; they are done.
+    collect: fn(&[A]) -> Result<V, PromiseError<E>>,
     /// The first error ends it.
     stops: bool,
 }
@@ -37,6 +38,16 @@ struct Shared<A: Awaitable, V: Outcome> {
 struct Left {
     children: usize,
     cancelled: Option<Arc<str>>,
+}
+
+type Each<A> = Result<<A as Awaitable>::Value, PromiseError<<A as Awaitable>::Error>>;
+
+/// The outcomes of children that are done.
+fn outcomes<A: Awaitable>(children: &[A]) -> impl Iterator<Item = Each<A>> {
+    children.iter().map(|child| {
+        let outcome = child.to_promise().result();
+        outcome.expect("all are done")
+    })
 }
 
 /// Gathers the values of all: in the order of the arguments, once all are done; or the first error, and the others run on.
@@ -62,16 +73,15 @@ struct Left {
 #[expect(clippy::type_complexity, reason = "it is the vector of the values")]
 pub fn gather<I>(
     all: I,
-) -> Gather<<I::Item as Ensure>::Awaitable, Vec<<<I::Item as Ensure>::Awaitable as Awaitable>::Value>>
+) -> Gather<
+    <I::Item as Ensure>::Awaitable,
+    Vec<<<I::Item as Ensure>::Awaitable as Awaitable>::Value>,
+    <<I::Item as Ensure>::Awaitable as Awaitable>::Error,
+>
 where
     I: IntoIterator<Item: Ensure>,
 {
-    new(
-        all,
-        true,
-        |all| all.into_iter().collect(),
-        Location::caller(),
-    )
+    new(all, true, |all| outcomes(all).collect(), Location::caller())
 }
 
 /// As [`gather`], but waits for all and gives each outcome, be it a value or an error. An error itself only if the whole was
@@ -107,24 +117,31 @@ pub fn gather_outcomes<I>(
             PromiseError<<<I::Item as Ensure>::Awaitable as Awaitable>::Error>,
         >,
     >,
+    <<I::Item as Ensure>::Awaitable as Awaitable>::Error,
 >
 where
     I: IntoIterator<Item: Ensure>,
 {
-    new(all, false, Ok, Location::caller())
+    new(
+        all,
+        false,
+        |all| Ok(outcomes(all).collect()),
+        Location::caller(),
+    )
 }
 
 #[track_caller]
-fn new<I, A, V>(
+fn new<I, A, V, E>(
     all: I,
     stops: bool,
-    collect: Collect<A, V>,
+    collect: fn(&[A]) -> Result<V, PromiseError<E>>,
     place: &'static Location<'static>,
-) -> Gather<A, V>
+) -> Gather<A, V, E>
 where
     I: IntoIterator<Item: Ensure<Awaitable = A>>,
-    A: Awaitable,
+    A: Awaitable<Error = E>,
     V: Outcome,
+    E: Outcome,
 {
     let on = running();
     let children: Vec<A> = all
@@ -156,18 +173,18 @@ where
 }
 
 /// What a child leads to.
-struct Part<A: Awaitable, V: Outcome> {
-    of: Weak<Shared<A, V>>,
-    outer: Promise<V, Error<A>>,
+struct Part<A, V, E> {
+    of: Weak<Shared<A, V, E>>,
+    outer: Promise<V, PromiseError<E>>,
     task: Option<TaskRef>,
     n: usize,
 }
 
-impl<A: Awaitable, V: Outcome> Follow for Part<A, V> {
+impl<A: Awaitable<Error = E>, V: Outcome, E: Outcome> Follow for Part<A, V, E> {
     fn done(&self, child: &dyn Any) {
         // Errors after the first are dropped, also when whoever has that one has gone on.
         if self.outer.is_done() {
-            if let Some(child) = child.downcast_ref::<Promise<A::Value, A::Error>>() {
+            if let Some(child) = child.downcast_ref::<Promise<A::Value, E>>() {
                 child.mark_retrieved();
             }
             if let Some(task) = &self.task {
@@ -185,7 +202,12 @@ impl<A: Awaitable, V: Outcome> Follow for Part<A, V> {
 }
 
 /// The child with this number is done.
-fn done<A: Awaitable, V: Outcome>(shared: &Weak<Shared<A, V>>, child: usize) {
+fn done<A, V, E>(shared: &Weak<Shared<A, V, E>>, child: usize)
+where
+    A: Awaitable<Error = E>,
+    V: Outcome,
+    E: Outcome,
+{
     let Some(shared) = shared.upgrade() else {
         return;
     };
@@ -211,16 +233,12 @@ fn done<A: Awaitable, V: Outcome>(shared: &Weak<Shared<A, V>>, child: usize) {
     }
 }
 
-impl<A: Awaitable, V: Outcome> Shared<A, V> {
+impl<A, V: Outcome, E: Outcome> Shared<A, V, E> {
     /// All are done.
     fn finish(&self) {
-        let outcomes = self.children.iter().map(|child| {
-            let outcome = child.to_promise().result();
-            outcome.expect("all are done")
-        });
         let outcome = match self.left.lock().cancelled.clone() {
             Some(reason) => Err(PromiseError::Cancelled { reason }),
-            None => (self.collect)(outcomes.collect()),
+            None => (self.collect)(&self.children),
         };
         // It may have been cancelled, if it has no children.
         let _ = match outcome {
@@ -230,17 +248,20 @@ impl<A: Awaitable, V: Outcome> Shared<A, V> {
     }
 }
 
-impl<A: Awaitable, V: Outcome> Gather<A, V> {
+impl<A: Awaitable<Error = E>, V: Outcome, E: Outcome> Gather<A, V, E> {
     /// Cancels all children that are not done. False if there are none; else the whole ends with a cancelled child's error.
     pub fn cancel(&self, reason: impl Into<Arc<str>>) -> bool {
+        self.ask_to_stop(reason.into())
+    }
+
+    fn cancel_in(&self, reason: Arc<str>, asking: &mut Asking) -> bool {
         if self.0.outer.is_done() {
             return false;
         }
-        let reason = reason.into();
         let before = self.0.left.lock().cancelled.replace(reason.clone());
         let mut any = false;
         for child in &self.0.children {
-            any |= child.ask_to_stop(reason.clone());
+            any |= child.ask_in(reason.clone(), asking);
         }
         if !any {
             self.0.left.lock().cancelled = before;
@@ -259,21 +280,23 @@ impl<A: Awaitable, V: Outcome> Gather<A, V> {
     }
 }
 
-impl<A: Awaitable, V: Outcome> Sealed for Gather<A, V> {}
+impl<A: Awaitable<Error = E>, V: Outcome, E: Outcome> Sealed for Gather<A, V, E> {}
 
-impl<A: Awaitable, V: Outcome> Awaitable for Gather<A, V> {
+impl<A: Awaitable<Error = E>, V: Outcome, E: Outcome> Awaitable for Gather<A, V, E> {
     type Value = V;
-    type Error = Error<A>;
+    type Error = PromiseError<E>;
 
-    fn to_promise(&self) -> Promise<V, Error<A>> {
+    const NEEDS_HANDLE: bool = true;
+
+    fn to_promise(&self) -> Promise<V, PromiseError<E>> {
         self.0.outer.clone()
     }
 
-    fn ask_to_stop(&self, reason: Arc<str>) -> bool {
-        self.cancel(reason)
+    fn ask_in(&self, reason: Arc<str>, asking: &mut Asking) -> bool {
+        self.cancel_in(reason, asking)
     }
 
-    fn as_cancelled(error: &PromiseError<Error<A>>) -> Option<&Arc<str>> {
+    fn as_cancelled(error: &PromiseError<PromiseError<E>>) -> Option<&Arc<str>> {
         match error {
             PromiseError::Cancelled { reason }
             | PromiseError::Failed(PromiseError::Cancelled { reason }) => Some(reason),
@@ -282,20 +305,20 @@ impl<A: Awaitable, V: Outcome> Awaitable for Gather<A, V> {
     }
 }
 
-impl<A: Awaitable, V: Outcome> Ensure for Gather<A, V> {
-    type Awaitable = Gather<A, V>;
+impl<A: Awaitable<Error = E>, V: Outcome, E: Outcome> Ensure for Gather<A, V, E> {
+    type Awaitable = Gather<A, V, E>;
 
-    fn ensure_on(self, _: &super::super::EventLoop, _: &'static Location<'static>) -> Gather<A, V> {
+    fn ensure_on(self, _: &EventLoop, _: &'static Location<'static>) -> Self {
         self
     }
 }
 
 /// Waits for all: `gather.await`. A task that waits so and is asked to stop cancels the children.
 #[must_use = "futures do nothing unless you `.await` or poll them"]
-pub struct Gathering<A: Awaitable, V: Outcome>(Leaf<Gather<A, V>, V, Error<A>>);
+pub struct Gathering<A, V, E>(Leaf<Gather<A, V, E>, V, PromiseError<E>>);
 
-impl<A: Awaitable, V: Outcome> Future for Gathering<A, V> {
-    type Output = Result<V, Error<A>>;
+impl<A: Awaitable<Error = E>, V: Outcome, E: Outcome> Future for Gathering<A, V, E> {
+    type Output = Result<V, PromiseError<E>>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let flat = |error| match error {
@@ -307,22 +330,22 @@ impl<A: Awaitable, V: Outcome> Future for Gathering<A, V> {
     }
 }
 
-impl<A: Awaitable, V: Outcome> IntoFuture for Gather<A, V> {
-    type Output = Result<V, Error<A>>;
-    type IntoFuture = Gathering<A, V>;
+impl<A: Awaitable<Error = E>, V: Outcome, E: Outcome> IntoFuture for Gather<A, V, E> {
+    type Output = Result<V, PromiseError<E>>;
+    type IntoFuture = Gathering<A, V, E>;
 
-    fn into_future(self) -> Gathering<A, V> {
+    fn into_future(self) -> Gathering<A, V, E> {
         Gathering(Leaf::new(self))
     }
 }
 
-impl<A: Awaitable, V: Outcome> Clone for Gather<A, V> {
+impl<A, V, E> Clone for Gather<A, V, E> {
     fn clone(&self) -> Self {
         Gather(self.0.clone())
     }
 }
 
-impl<A: Awaitable, V: Outcome> fmt::Debug for Gather<A, V> {
+impl<A, V, E> fmt::Debug for Gather<A, V, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Gather")
             .field("children", &self.0.children.len())

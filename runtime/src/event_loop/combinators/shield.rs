@@ -8,7 +8,7 @@ use super::super::awaitable::{Awaitable, Ensure};
 use super::super::running;
 use super::super::task::Outcome;
 use super::super::task_handles::TaskRef;
-use crate::promise::{Follow, Lead, Promise, PromiseError};
+use crate::promise::{Follow, Lead, Promise, PromiseError, WeakPromise};
 
 /// A promise of the same outcome, that can be cancelled without cancelling `what`.
 ///
@@ -46,17 +46,36 @@ pub fn shield<A: Ensure>(
         return promise;
     }
     let outer = on.create_future();
-    promise.follow(Arc::new(Shield {
-        outer: outer.clone(),
-        task: inner.as_task(),
-    }));
+    // What goes on by its handles alone is kept by the shield. Its way to the shield is weak then: else they would keep each other.
+    let way = if A::Awaitable::NEEDS_HANDLE {
+        outer.follow(Arc::new(Keep(inner.clone())));
+        Way::Weak(outer.downgrade())
+    } else {
+        Way::Strong(outer.clone())
+    };
+    let task = inner.as_task();
+    promise.follow(Arc::new(Shield { way, task }));
     outer
 }
 
 /// What the shielded one leads to.
 struct Shield<T, E> {
-    outer: Promise<T, E>,
+    way: Way<T, E>,
     task: Option<TaskRef>,
+}
+
+enum Way<T, E> {
+    Strong(Promise<T, E>),
+    Weak(WeakPromise<T, E>),
+}
+
+impl<T, E> Way<T, E> {
+    fn outer(&self) -> Option<Promise<T, E>> {
+        match self {
+            Way::Strong(outer) => Some(outer.clone()),
+            Way::Weak(outer) => outer.upgrade(),
+        }
+    }
 }
 
 impl<T: Outcome, E: Outcome> Follow for Shield<T, E> {
@@ -65,21 +84,33 @@ impl<T: Outcome, E: Outcome> Follow for Shield<T, E> {
             task.0.retrieve();
         }
         let inner = inner.downcast_ref::<Promise<T, E>>();
-        let Some(Ok(outcome)) = inner.map(Promise::result) else {
+        let (Some(Ok(outcome)), Some(outer)) = (inner.map(Promise::result), self.way.outer())
+        else {
             return;
         };
         // The shield may be cancelled.
         let _ = match outcome {
-            Ok(value) => self.outer.set_result(value),
-            Err(PromiseError::Failed(error)) => self.outer.set_error(error),
+            Ok(value) => outer.set_result(value),
+            Err(PromiseError::Failed(error)) => outer.set_error(error),
             Err(PromiseError::Cancelled { reason }) => {
-                self.outer.cancel(reason);
+                outer.cancel(reason);
                 Ok(())
             }
         };
     }
 
     fn leads(&self, into: &mut Vec<Lead>) {
-        self.outer.leads(into);
+        if let Some(outer) = self.way.outer() {
+            outer.leads(into);
+        }
     }
+}
+
+/// Keeps it until the shield is done, or gone.
+struct Keep<A>(A);
+
+impl<A: Awaitable> Follow for Keep<A> {
+    fn done(&self, _shield: &dyn Any) {}
+
+    fn leads(&self, _into: &mut Vec<Lead>) {}
 }

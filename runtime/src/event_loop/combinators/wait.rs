@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::collections::VecDeque;
 use std::fmt;
+use std::future::Future;
 use std::marker::PhantomData;
 use std::panic::Location;
 use std::sync::Arc;
@@ -59,7 +60,12 @@ struct Progress {
 
 impl<A: Awaitable> Watching<A> {
     #[track_caller]
-    fn new(items: Vec<A>, timeout: Option<Duration>, place_of_failure: bool) -> Watching<A> {
+    fn new(
+        items: Vec<A>,
+        timeout: Option<Duration>,
+        place_of_failure: bool,
+        place: &'static Location<'static>,
+    ) -> Watching<A> {
         let on = running();
         let progress = Progress {
             left: items.len(),
@@ -77,7 +83,7 @@ impl<A: Awaitable> Watching<A> {
         }
         let timer = timeout.map(|timeout| {
             let shared = shared.clone();
-            on.call_later(timeout, move || {
+            on.queue_later(place, timeout, move || {
                 let mut progress = shared.lock();
                 progress.timed_out = true;
                 wake(progress.waker.take(), progress);
@@ -183,14 +189,24 @@ impl<A: Awaitable> Drop for Watching<A> {
 ///     slow.cancel("");
 /// }).unwrap();
 /// ```
-pub async fn wait<A: Awaitable>(
+#[track_caller]
+pub fn wait<A: Awaitable>(
     all: impl IntoIterator<Item = A>,
     timeout: Option<Duration>,
     when: ReturnWhen,
-) -> Waited<A> {
+) -> impl Future<Output = Waited<A>> + Send {
     let items: Vec<A> = all.into_iter().collect();
     assert!(!items.is_empty(), "Set of Tasks/Futures is empty.");
-    let watching = Watching::new(items, timeout, when == ReturnWhen::FirstException);
+    wait_at(items, timeout, when, Location::caller())
+}
+
+async fn wait_at<A: Awaitable>(
+    items: Vec<A>,
+    timeout: Option<Duration>,
+    when: ReturnWhen,
+    place: &'static Location<'static>,
+) -> Waited<A> {
+    let watching = Watching::new(items, timeout, when == ReturnWhen::FirstException, place);
     watching
         .until(|progress| {
             let enough = match when {
@@ -251,7 +267,7 @@ where
     let (on, place) = (running(), Location::caller());
     let ensure = |item: I::Item| item.ensure_on(&on, place);
     AsCompleted {
-        watching: Watching::new(all.into_iter().map(ensure).collect(), timeout, false),
+        watching: Watching::new(all.into_iter().map(ensure).collect(), timeout, false, place),
         given: 0,
     }
 }

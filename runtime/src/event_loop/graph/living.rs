@@ -8,6 +8,7 @@ use super::super::inner::LOOPS;
 use super::super::task::{AnyTask, Outcome};
 use super::super::task_handles::TaskRef;
 use super::{Kind, What};
+use crate::group::waited;
 use crate::handle::RUNTIMES;
 use crate::promise::{Lead, Promise};
 use crate::task::Task;
@@ -39,6 +40,10 @@ pub(super) struct Living {
     pub(super) tasks: Vec<Subject>,
     /// A waker's data pointer is its task's own address, so no two living tasks have the same.
     by_waker: HashMap<usize, usize>,
+    /// Where those lead that wait for the groups whose children these are.
+    groups: Vec<Vec<Lead>>,
+    /// In `groups`, by the children's numbers.
+    by_child: HashMap<usize, usize>,
 }
 
 impl Subject {
@@ -111,9 +116,21 @@ impl Living {
         let tasks: Vec<_> = tasks.into_iter().map(|(_, task)| task).collect();
         let addresses = tasks.iter().map(Subject::waker_address).enumerate();
         let by_waker = addresses.filter_map(|(number, address)| Some((address?, number)));
+        let by_waker: HashMap<_, _> = by_waker.collect();
+        let (mut groups, mut by_child) = (Vec::new(), HashMap::new());
+        for (children, leads) in waited() {
+            for child in children {
+                if let Some(number) = by_waker.get(&child.waker_address()) {
+                    by_child.insert(*number, groups.len());
+                }
+            }
+            groups.push(leads);
+        }
         Living {
-            by_waker: by_waker.collect(),
             tasks,
+            by_waker,
+            groups,
+            by_child,
         }
     }
 
@@ -130,6 +147,11 @@ impl Living {
         let (mut followed, mut kept) = (HashSet::new(), Vec::new());
         let mut leads = Vec::new();
         subject.leads(&mut leads);
+        let group = self
+            .find(subject)
+            .and_then(|child| self.by_child.get(&child));
+        let of_group = group.into_iter().flat_map(|group| &self.groups[*group]);
+        leads.extend(of_group.cloned());
         let mut left = VecDeque::from(leads);
         while let Some(lead) = left.pop_front() {
             match lead {

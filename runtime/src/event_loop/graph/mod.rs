@@ -219,9 +219,9 @@ impl std::error::Error for NoRunningLoop {}
 ///
 /// A task of a loop and a task of [`filch::spawn`](crate::spawn) alike. `gather`, `wait`, `shield`, `wait_for` and
 /// [`Promise::chain`](crate::Promise::chain) are looked through: what they wait for is awaited by whoever awaits them. So
-/// are `join!` and `select!`. Not known are: a body that waits for the children of its [`TaskGroup`](crate::group::TaskGroup),
-/// unless it awaits their handles; futures with wakers of their own, as in `FuturesUnordered`; who waits for a lock, a queue
-/// or a channel. A [`JoinSet`](crate::JoinSet) or [`as_completed`](super::as_completed) whose `next` was dropped counts as
+/// are `join!` and `select!`. A body that waits for the children of its [`TaskGroup`](crate::group::TaskGroup) is known in debug
+/// builds; in others, and before it waits, only where it awaits their handles. Not known are: futures with wakers of their own,
+/// as in `FuturesUnordered`; who waits for a lock, a queue or a channel. A [`JoinSet`](crate::JoinSet) or [`as_completed`](super::as_completed) whose `next` was dropped counts as
 /// waiting until it is asked again or goes.
 ///
 /// It costs time in proportion to all living tasks of the process, and their waits; those do not pay for it before. The tasks
