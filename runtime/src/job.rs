@@ -8,7 +8,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
 
-use crate::sync_prim::{AtomicPtr, MODEL, Ordering, ordering};
+use crate::sync_prim::{AtomicPtr, Ordering, ordering};
 use std::sync::Arc;
 
 /// Runs anybody's code: a panic ends here, told by the panic hook. None if it panicked.
@@ -161,15 +161,20 @@ impl JobSlot {
     /// put into an empty slot, one would lose its job.
     #[inline]
     pub(crate) fn put(&self, job: Job) -> Option<Job> {
-        let head = job.into_raw().as_ptr();
-        // In a model a swap always: loom does not order a store behind the swap of a taker that found nothing.
-        if self.is_empty() && !MODEL {
+        if self.is_empty() {
             // Empty still, for who takes writes null again. Ordering: Release -> the Acquire in `swap`.
-            self.0.store(head, Ordering::Release);
+            let put = ordering("slot_put", Ordering::Release);
+            self.0.store(job.into_raw().as_ptr(), put);
             None
         } else {
-            self.swap(head)
+            self.exchange(job)
         }
+    }
+
+    /// As [`put`](Self::put), and many may at once.
+    #[inline]
+    pub(crate) fn exchange(&self, job: Job) -> Option<Job> {
+        self.swap(job.into_raw().as_ptr())
     }
 
     /// Takes the job out.

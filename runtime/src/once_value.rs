@@ -11,7 +11,7 @@
 use std::cell::UnsafeCell;
 use std::mem::MaybeUninit;
 
-use crate::sync_prim::{AtomicUsize, Ordering, const_fn, ordering, yield_now};
+use crate::sync_prim::{AtomicUsize, Ordering, const_fn, ordering};
 
 const EMPTY: usize = 0;
 const SETTING: usize = 1;
@@ -68,13 +68,13 @@ impl<T> OnceValue<T> {
         Some(unsafe { self.value.get_mut().assume_init_mut() })
     }
 
-    /// Gives the value back if there is one already; it can be read then.
+    /// Gives the value back if there is one already, or if another is on its way in: setters that want to read it then take
+    /// turns.
     #[inline]
     pub(crate) fn set(&self, value: T) -> Result<(), T> {
         // Relaxed: nothing is read there, and what is written goes with the store below.
         let (is, will_be) = (Ordering::Relaxed, Ordering::Relaxed);
         if (self.word.compare_exchange(EMPTY, SETTING, is, will_be)).is_err() {
-            self.await_setter();
             return Err(value);
         }
         // SAFETY: it is we who made it SETTING, so nobody reads it, and nobody else writes it.
@@ -83,14 +83,6 @@ impl<T> OnceValue<T> {
         self.word
             .store(SET, ordering("once_set", Ordering::Release));
         Ok(())
-    }
-
-    /// The other setter moves its value in, no more: nobody's code runs there.
-    #[cold]
-    fn await_setter(&self) {
-        while !self.is_set() {
-            yield_now();
-        }
     }
 
     pub(crate) fn take(&mut self) -> Option<T> {

@@ -11,7 +11,6 @@ mod imp {
     pub(crate) use std::sync::atomic::{
         AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering, fence,
     };
-    pub(crate) use std::thread::yield_now;
 
     /// `std::cell::UnsafeCell` with loom's interface.
     #[derive(Debug)]
@@ -61,7 +60,6 @@ mod imp {
         AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering, fence,
     };
     pub(crate) use loom::sync::{MutexGuard, RwLockReadGuard};
-    pub(crate) use loom::thread::yield_now;
 
     /// loom's cell; its drop is an access, too.
     #[derive(Debug)]

@@ -10,8 +10,9 @@ use super::EventLoop;
 use super::asking::Asking;
 use super::build::create_task_at;
 use super::cancel::{Registered, Target};
-use super::task::{Outcome, TaskPanic};
+use super::task::Outcome;
 use super::task_handles::{LoopTask, TaskRef};
+use super::task_panic::TaskPanic;
 use crate::promise::{Promise, PromiseError, PromiseFuture};
 
 mod sealed {

@@ -8,7 +8,8 @@ use parking_lot::Mutex;
 
 use super::awaitable::Leaf;
 use super::contexts::copy_context;
-use super::task::{Outcome, TaskError, TaskPanic};
+use super::task::Outcome;
+use super::task_panic::{TaskError, TaskPanic};
 use super::{EventLoop, Inner};
 use crate::origin::Origin;
 use crate::promise::Promise;

@@ -29,6 +29,7 @@ mod sock;
 mod strand;
 mod task;
 mod task_handles;
+mod task_panic;
 mod timeout;
 mod watch;
 mod weak;
@@ -66,8 +67,9 @@ pub use self::runner::{Ran, RunError, Runner, run};
 pub use self::running::{
     all_tasks, create_task, current_task, ensure_future, get_running_loop, sleep, wait_on,
 };
-pub use self::task::{Outcome, TaskError, TaskPanic};
+pub use self::task::Outcome;
 pub use self::task_handles::{LoopTask, TaskRef};
+pub use self::task_panic::{TaskError, TaskPanic};
 pub use self::timeout::{Limited, Timeout, TimeoutError, timeout, timeout_at, wait_for};
 pub use self::weak::WeakEventLoop;
 

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use super::awaitable::Leaf;
-use super::task::{AnyTask, Outcome, TaskError, TaskPanic, TypedTask};
+use super::task::{AnyTask, Outcome, TypedTask};
+use super::task_panic::{TaskError, TaskPanic};
 use super::{EventLoop, cancel};
 use crate::origin::Id;
 use crate::promise::{CallbackId, InvalidState, Promise};

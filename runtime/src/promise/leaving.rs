@@ -11,7 +11,7 @@ use super::callbacks::Callback;
 use super::repeated::Repeated;
 use super::{Promise, Shared};
 use crate::job::{Job, quietly};
-use crate::sync_prim::keep;
+use crate::sync_prim::{MutexGuard, keep};
 
 /// The waiters of a promise that is done, on their way.
 #[derive(Default)]
@@ -68,19 +68,24 @@ where
 {
     /// Tells all that wait: the promise is done.
     pub(super) fn complete(&self) {
+        self.complete_under(self.shared().leaving.lock());
+    }
+
+    /// As [`complete`](Self::complete), with the lock.
+    pub(super) fn complete_under(&self, leaving: MutexGuard<'_, Leaving>) {
         if self.0.carry().is_serial() {
-            self.complete_one_by_one();
+            self.complete_one_by_one(leaving);
         } else {
-            self.complete_at_once();
+            self.complete_at_once(leaving);
         }
     }
 
     /// Wakes the waiting tasks; the callbacks leave in order, and run one after another.
-    fn complete_at_once(&self) {
+    fn complete_at_once(&self, lock: MutexGuard<'_, Leaving>) {
         // Most have one waiter; that one needs no allocation.
         let (mut first, mut others) = (None, Vec::new());
         let begins = {
-            let mut leaving = self.shared().leaving.lock();
+            let mut leaving = lock;
             // Under this lock, so that none overtakes another.
             let done = self.shared().callbacks.take();
             done.for_each(|callback| match callback {
@@ -102,9 +107,9 @@ where
     }
 
     /// Each leaves for itself, in order.
-    fn complete_one_by_one(&self) {
+    fn complete_one_by_one(&self, lock: MutexGuard<'_, Leaving>) {
         let mut next = {
-            let mut leaving = self.shared().leaving.lock();
+            let mut leaving = lock;
             leaving.repeated().into_iter().for_each(Repeated::clear);
             match self.shared().callbacks.take().at_most_one() {
                 Ok(None) => return,

@@ -15,6 +15,7 @@ mod leaving;
 mod model;
 mod outcome;
 mod repeated;
+mod shared;
 mod unretrieved;
 mod weak;
 
@@ -23,21 +24,20 @@ use std::fmt;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 
-use self::callbacks::{Callback, Callbacks, Key};
+use self::callbacks::{Callback, Key};
 pub(crate) use self::follow::{Follow, Lead};
-use self::leaving::Leaving;
 pub use self::outcome::{InvalidState, PromiseError, PromiseState};
 pub use self::repeated::DoneCallback;
+use self::shared::Own;
+pub(crate) use self::shared::{Holds, Shared};
 pub use self::unretrieved::Unretrieved;
 pub(crate) use self::weak::WeakPromise;
 use crate::budget;
 use crate::inherit::{self, wearing};
 use crate::job::{Job, drop_payload};
-use crate::once_value::OnceValue;
-use crate::sync_prim::{Mutex, keep};
+use crate::sync_prim::keep;
 use std::sync::Arc;
 
 /// Takes the callbacks' jobs to a worker, and what nobody asked for to whoever is to know.
@@ -89,31 +89,6 @@ pub(crate) trait Carry: Send + Sync {
 /// # });
 /// ```
 pub struct Promise<T, E>(Arc<dyn Holds<T, E>>);
-
-/// What has a promise's state in it: an allocation of its own, or a task of a loop.
-pub(crate) trait Holds<T, E>: Send + Sync {
-    fn shared(&self) -> &Shared<T, E>;
-    fn carry(&self) -> &dyn Carry;
-    fn made_at(&self) -> &'static Location<'static>;
-}
-
-/// A promise that stands for itself.
-struct Own<T, E: Send + Sync + 'static> {
-    shared: Shared<T, E>,
-    made_at: &'static Location<'static>,
-    /// Shared by all promises of a runtime or a loop: no allocation for each.
-    carry: Arc<dyn Carry>,
-}
-
-/// The state of a promise.
-pub(crate) struct Shared<T, E> {
-    outcome: OnceValue<Result<T, PromiseError<E>>>,
-    callbacks: Callbacks,
-    leaving: Mutex<Leaving>,
-    next_key: AtomicU64,
-    /// Somebody has asked for the outcome, or nobody will. False matters only where it is an error.
-    retrieved: AtomicBool,
-}
 
 /// Which done-callback: what [`Promise::remove_done_callback`] wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -187,12 +162,18 @@ where
     }
 
     fn finish(&self, outcome: Result<T, PromiseError<E>>) -> Result<(), InvalidState> {
+        // Under the lock, so that who comes too late finds the other outcome.
+        let leaving = self.shared().leaving.lock();
         match self.shared().outcome.set(outcome) {
             Ok(()) => {
-                self.complete();
+                self.complete_under(leaving);
                 Ok(())
             }
-            Err(_late) => Err(InvalidState::set(self.state())),
+            Err(late) => {
+                drop(leaving);
+                drop(late);
+                Err(InvalidState::set(self.state()))
+            }
         }
     }
 
@@ -382,97 +363,10 @@ where
     }
 }
 
-impl<T, E: Send + Sync + 'static> Drop for Own<T, E> {
-    fn drop(&mut self) {
-        if let Some(Err(_)) = self.shared.outcome.get() {
-            self.report_unretrieved();
-        }
-    }
-}
-
-impl<T, E> Drop for Shared<T, E> {
-    fn drop(&mut self) {
-        if let Some(waiters) = self.callbacks.left() {
-            dropping::drop_waiters(waiters);
-        }
-    }
-}
-
-impl<T, E> Holds<T, E> for Own<T, E>
-where
-    T: Send + Sync + 'static,
-    E: Send + Sync + 'static,
-{
-    fn shared(&self) -> &Shared<T, E> {
-        &self.shared
-    }
-
-    fn carry(&self) -> &dyn Carry {
-        &*self.carry
-    }
-
-    fn made_at(&self) -> &'static Location<'static> {
-        self.made_at
-    }
-}
-
 impl<T, E> Promise<T, E> {
     #[inline]
     fn shared(&self) -> &Shared<T, E> {
         self.0.shared()
-    }
-}
-
-impl<T, E> Shared<T, E> {
-    /// Pending.
-    pub(crate) fn new() -> Shared<T, E> {
-        Shared {
-            outcome: OnceValue::new(),
-            callbacks: Callbacks::new(),
-            leaving: Mutex::default(),
-            next_key: AtomicU64::new(0),
-            retrieved: AtomicBool::new(false),
-        }
-    }
-
-    /// The outcome, if it is there.
-    pub(crate) fn outcome(&self) -> Option<&Result<T, PromiseError<E>>> {
-        self.outcome.get()
-    }
-
-    /// As [`Promise::mark_retrieved`].
-    pub(crate) fn mark_retrieved(&self) {
-        // Ordering: Relaxed: it is read when the last handle goes, and the count of handles orders that.
-        self.retrieved.store(true, Ordering::Relaxed);
-    }
-
-    /// As [`Promise::remove_done_callback`].
-    pub(crate) fn remove_done_callback(&self, callback: CallbackId) -> bool {
-        let was_there = self.callbacks.remove(callback.0);
-        if was_there {
-            if let Some(repeated) = self.leaving.lock().repeated() {
-                repeated.forget(callback.0);
-            }
-        }
-        was_there
-    }
-
-    /// As [`Promise::leads`].
-    pub(crate) fn leads(&self, into: &mut Vec<Lead>) {
-        self.callbacks.leads(into);
-    }
-
-    pub(crate) fn state(&self) -> PromiseState {
-        match self.outcome.get() {
-            None => PromiseState::Pending,
-            Some(Err(PromiseError::Cancelled { .. })) => PromiseState::Cancelled,
-            Some(_) => PromiseState::Finished,
-        }
-    }
-
-    fn new_key(&self) -> Key {
-        // Ordering: Relaxed: the counter's own order alone makes keys differ.
-        self.next_key.fetch_add(1, Ordering::Relaxed)
     }
 }
 

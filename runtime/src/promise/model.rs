@@ -1,7 +1,7 @@
 //! Loom models of a promise: what its threads may do to it at the same time.
 
 use super::*;
-use crate::sync_prim::{AtomicUsize, Ordering};
+use crate::sync_prim::{AtomicUsize, Mutex, Ordering};
 use loom::thread;
 
 /// Runs each job where it is: the models ask only whether it leaves.

@@ -7,7 +7,8 @@ use std::io;
 use std::panic::Location;
 use std::sync::atomic::Ordering;
 
-use super::{Own, PromiseError};
+use super::PromiseError;
+use super::shared::Own;
 use crate::generator::Thrown;
 use crate::job::quietly;
 use crate::sync_prim::keep;

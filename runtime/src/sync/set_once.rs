@@ -10,7 +10,7 @@ use std::fmt;
 
 use super::{Notify, Statistics};
 use crate::once_value::OnceValue;
-use crate::sync_prim::{const_fn, keep};
+use crate::sync_prim::{Mutex, const_fn, keep};
 
 /// A value that is set once, and that any number of tasks wait for.
 ///
@@ -31,6 +31,8 @@ use crate::sync_prim::{const_fn, keep};
 /// ```
 pub struct SetOnce<T> {
     value: OnceValue<T>,
+    /// Who is refused finds the value there.
+    setters: Mutex<()>,
     notify: Notify,
 }
 
@@ -75,7 +77,7 @@ impl<T> SetOnce<T> {
         /// ONCE.set(5).unwrap();
         /// ```
         pub const fn const_new() -> SetOnce<T> {
-            SetOnce { value: OnceValue::new(), notify: Notify::const_new() }
+            SetOnce { value: OnceValue::new(), setters: Mutex::new(()), notify: Notify::const_new() }
         }
     }
 
@@ -88,7 +90,7 @@ impl<T> SetOnce<T> {
         /// assert_eq!(FIVE.get(), Some(&5));
         /// ```
         pub const fn const_new_with(value: T) -> SetOnce<T> {
-            SetOnce { value: OnceValue::with(value), notify: Notify::const_new() }
+            SetOnce { value: OnceValue::with(value), setters: Mutex::new(()), notify: Notify::const_new() }
         }
     }
 
@@ -143,7 +145,10 @@ impl<T> SetOnce<T> {
     /// assert_eq!(once.get(), Some(&1));
     /// ```
     pub fn set(&self, value: T) -> Result<(), SetOnceError<T>> {
-        self.value.set(value).map_err(SetOnceError)?;
+        {
+            let _one_at_a_time = self.setters.lock();
+            self.value.set(value).map_err(SetOnceError)?;
+        }
         if keep("set_once_notify") {
             self.notify.notify_waiters();
         }

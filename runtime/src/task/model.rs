@@ -27,7 +27,7 @@ struct Model {
 // SAFETY: `owner` keeps the reference until `release`, and each model keeps its `Arc` until the task is done.
 unsafe impl Schedule for Model {
     fn submit_here(&self, job: Job) -> Result<(), Job> {
-        assert!(self.queue.put(job).is_none(), "two jobs of one task");
+        assert!(self.queue.exchange(job).is_none(), "two jobs of one task");
         Ok(())
     }
     fn submit(self: &Arc<Self>, job: Job) {
