@@ -85,6 +85,8 @@ struct Line {
 ///
 /// To look at something that others change, make the [`notified`](Self::notified) first, then look, then wait: a
 /// [`notify_waiters`](Self::notify_waiters) in between is not missed.
+// A cache line for itself: two pairs of tasks that tell each other on two workers would take turns at a line they share.
+#[repr(align(64))]
 pub struct Notify {
     word: AtomicUsize,
     waiters: WaitList<Line, Told>,
