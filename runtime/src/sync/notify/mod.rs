@@ -85,8 +85,9 @@ struct Line {
 ///
 /// To look at something that others change, make the [`notified`](Self::notified) first, then look, then wait: a
 /// [`notify_waiters`](Self::notify_waiters) in between is not missed.
-// A cache line for itself: two pairs of tasks that tell each other on two workers would take turns at a line they share.
-#[repr(align(64))]
+// Two cache lines for itself, as a processor fetches them in pairs: pairs of tasks that tell each other, on two workers, would
+// take turns at what their signals share. `notify_ping_pong`: 49 ns without, 41 with one line, 38 with two.
+#[repr(align(128))]
 pub struct Notify {
     word: AtomicUsize,
     waiters: WaitList<Line, Told>,
