@@ -63,6 +63,21 @@ pub use filch_net as net;
 pub use filch_runtime::time;
 
 /// Tasks: units of work that the workers run.
+///
+/// | who keeps the task | what happens when that goes |
+/// |---|---|
+/// | [`JoinHandle`](task::JoinHandle), from [`spawn`] | nothing: the task goes on |
+/// | [`JoinSet`](task::JoinSet): many, joined as they end | they are aborted |
+/// | [`TaskGroup`](task::TaskGroup): many that belong together | it does not go before they have ended; the first failure stops them |
+/// | [`scope`](task::scope): tasks that borrow, for a thread outside | as a group |
+///
+/// | what stops it | how |
+/// |---|---|
+/// | `abort` | now, without a reason: its future is dropped |
+/// | `cancel(reason)` | at its next await; with a [grace](task::with_grace) it may tidy up |
+/// | [`CancelScope`](task::CancelScope), [`time::fail_after`] | a part of a task only |
+/// | [`TaskGroup::cancel`](task::TaskGroup::cancel) | all children, as by `cancel` |
+/// | [`sync::CancellationToken`] | asks: whoever holds it looks at it or awaits it |
 pub mod task {
     pub use filch_runtime::group::{
         Child, Failure, GroupBuilder, GroupError, GroupScope, Ready, Scope, ScopedJoinHandle,
@@ -155,7 +170,12 @@ pub use filch_runtime::sync;
 /// | `create_task(f(), name="n")` | [`create_task`](asyncio::create_task); `event_loop.build_task().name("n").create(f())` |
 /// | `gather(a, b)`; `return_exceptions=True` | [`gather`](asyncio::gather); [`gather_outcomes`](asyncio::gather_outcomes); of several types: [`join!`](crate::join) |
 /// | `async with lock:` | `let held = lock.hold().await` |
-/// | `except CancelledError:` ... `raise` | [`catch_cancel`](asyncio::catch_cancel)`(..)` ... `cancelled.raise().await` |
+/// | `except CancelledError:` ... `raise` | [`catch_cancel`](asyncio::catch_cancel)`(..)` ... `cancelled.raise().await`, as the value of its arm (no `;`) |
+/// | `task.cancel()` | `task.cancel("")`: a reason is wanted; the empty one says nothing |
+/// | `wait_for(x, 1)`, `timeout(None)` | `wait_for(x, Some(Duration::from_secs(1)))`, `timeout(None)` |
+/// | `Queue()`, `sleep(0)` | `Queue::new(0)`, `sleep(Duration::ZERO)` |
+/// | `task.get_name()` | `task.task().name()` |
+/// | an exception as the outcome | `Result<_, Arc<io::Error>>`: outcomes are cloned, and `?` makes an error such an `Arc` |
 /// | `TaskGroup.create_task` | [`TaskGroup::spawn_on`](crate::task::TaskGroup::spawn_on): a child of `spawn` runs on the workers, outside the loop |
 /// | `async for line in reader` | [`StreamReader::lines`](asyncio::StreamReader::lines) |
 /// | `run_coroutine_threadsafe` | `create_task` of the loop, from any thread |

@@ -2,20 +2,6 @@
 //!
 //! Names, signatures and defaults are those of `tokio::net`; moving a program over is a rename of the crate.
 //! Streams implement both families of I/O traits, `futures_io`'s and (feature `tokio-io`, on by default) `tokio::io`'s.
-//! The reactor is reached through one door only, [`filch_runtime::io::Source`].
-//!
-//! Contents, lowest storey first; a module uses only what stands above it here:
-//!
-//! - `addr`: what can be an address ([`ToSocketAddrs`]), and how a name becomes one ([`lookup_host`]);
-//! - `read_buf`: receiving into memory nobody has written yet; the one `unsafe` of the crate;
-//! - `tcp/syscalls`: a new socket and accept, the calls whose shape differs between platforms;
-//! - `tcp/stream`: [`TcpStream`], with its readiness (`tcp/ready`), its options (`tcp/options`)
-//!   and its halves (`tcp/split`, `tcp/split_owned`);
-//! - `tcp/traits`: the I/O traits of streams and halves, both families, in one place;
-//! - `tcp/listener`: [`TcpListener`];
-//! - `tcp/socket`: [`TcpSocket`], a socket to set up before it becomes one of the two;
-//! - [`streams`]: connections and servers in asyncio's shape, which `filch::asyncio` re-exports.
-//!
 //! ```
 //! use filch::io::{AsyncReadExt, AsyncWriteExt};
 //! use filch::net::{TcpListener, TcpStream};
@@ -31,6 +17,20 @@
 //! assert_eq!(&word, b"hello");
 //! # std::io::Result::Ok(()) }).unwrap();
 //! ```
+
+// The reactor is reached through one door only, `filch_runtime::io::Source`.
+//
+// Contents, lowest storey first; a module uses only what stands above it here:
+//
+// - `addr`: what can be an address (`ToSocketAddrs`), and how a name becomes one (`lookup_host`);
+// - `read_buf`: receiving into memory nobody has written yet; the one `unsafe` of the crate;
+// - `tcp/syscalls`: a new socket and accept, the calls whose shape differs between platforms;
+// - `tcp/stream`: `TcpStream`, with its readiness (`tcp/ready`), its options (`tcp/options`)
+//   and its halves (`tcp/split`, `tcp/split_owned`);
+// - `tcp/traits`: the I/O traits of streams and halves, both families, in one place;
+// - `tcp/listener`: `TcpListener`;
+// - `tcp/socket`: `TcpSocket`, a socket to set up before it becomes one of the two;
+// - `streams`: connections and servers in asyncio's shape, which `filch::asyncio` re-exports.
 
 mod addr;
 #[cfg(feature = "tokio-io")]

@@ -196,7 +196,9 @@ where
                         .of
                         .as_task()
                         .filter(|task| super::task::is_current(&*task.0));
-                    assert!(itself.is_none(), "Task cannot await on itself: {itself:?}");
+                    if let Some(itself) = itself {
+                        panic!("Task cannot await on itself: {itself:?}");
+                    }
                     Arc::new(AsTarget(this.of.clone())) as Arc<dyn Target>
                 };
                 this.registered = Registered::renew(this.registered.take(), target);

@@ -305,7 +305,25 @@ impl Cancelled {
         &self.reason
     }
 
-    /// Passes it on to the next [`catch_cancel`] around, or ends the task: `raise` in an `except` clause.
+    /// Passes it on to the next [`catch_cancel`] around, or ends the task: `raise` in an `except` clause. It never returns: let
+    /// it be the value of its arm.
+    ///
+    /// # Examples
+    /// ```
+    /// use filch::asyncio::{catch_cancel, sleep};
+    /// use std::time::Duration;
+    ///
+    /// let event_loop = filch::EventLoop::new();
+    /// let task = event_loop.create_task(async {
+    ///     match catch_cancel(sleep(Duration::from_secs(3600))).await {
+    ///         Ok(()) => "slept",
+    ///         Err(cancelled) => cancelled.raise().await, // no `;`
+    ///     }
+    /// });
+    /// let other = task.clone();
+    /// event_loop.call_soon(move || { other.cancel("tea is ready"); });
+    /// assert!(event_loop.run_until_complete(task).is_err());
+    /// ```
     ///
     /// # Panics
     /// When it is polled outside a task of a loop.

@@ -11,7 +11,8 @@ use super::task::{self, Outcome};
 use super::task_handles::{LoopTask, TaskRef};
 
 /// What to do about a call outside a loop.
-const NO_LOOP: &str = "no running event loop: call this from a task or a callback of one";
+const NO_LOOP: &str = "no running event loop: call this from a task or a callback of an `EventLoop`. `#[filch::main]` and `filch::spawn` \
+     run outside of one: start with `asyncio::run`, or use the loop's own methods";
 
 #[track_caller]
 pub(super) fn running() -> EventLoop {

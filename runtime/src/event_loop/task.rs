@@ -91,7 +91,8 @@ pub(super) struct Core<F: Future> {
 /// an `io::Error` by `.map_err(Arc::new)`, for one.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the outcome of a loop's task: it must be `Clone + Send + Sync + 'static`",
-    note = "`io::Error` and boxed errors are not `Clone`: `.map_err(Arc::new)` makes them so"
+    note = "`io::Error` and boxed errors are not `Clone`: `.map_err(Arc::new)` makes them so",
+    note = "or let the future return `Result<_, Arc<io::Error>>`: `?` converts"
 )]
 pub trait Outcome: Clone + Send + Sync + 'static {}
 #[diagnostic::do_not_recommend]

@@ -15,8 +15,9 @@ use crate::promise::{CallbackId, InvalidState, Promise};
 /// A task of an [`EventLoop`]: awaited by any number of others, cancelled with a reason.
 ///
 /// A handle: clones are the same task, and dropping them all changes nothing, since the loop owns its tasks. Awaiting it
-/// gives a clone of the outcome. If the task that awaits is cancelled, this one is asked to stop, too, and the
-/// other goes on when it has: await a [`shield`](super::shield) to keep it out of that.
+/// gives a clone of the outcome. If a task of a loop awaits it and is cancelled, this one is asked to stop, too, and the
+/// other goes on when it has: await a [`shield`](super::shield) to keep it out of that. A task of `spawn` that is cancelled
+/// only lets go of it.
 ///
 /// # Source
 /// `asyncio.Task`.

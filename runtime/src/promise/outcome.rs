@@ -17,12 +17,12 @@ pub enum PromiseState {
 /// Why a promise gave no value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PromiseError<E> {
-    /// It was cancelled; the reason is what [`Promise::cancel`](super::Promise::cancel) was given.
+    /// It was cancelled; the reason is what `cancel` of the [promise](super::Promise::cancel) or of the task was given.
     Cancelled {
         /// Why.
         reason: Arc<str>,
     },
-    /// [`Promise::set_error`](super::Promise::set_error) was called.
+    /// Its error: what [`Promise::set_error`](super::Promise::set_error) was given; of a loop's task, its panic.
     Failed(E),
 }
 

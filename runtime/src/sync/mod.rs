@@ -1,6 +1,19 @@
 //! Channels, locks and signals between tasks.
 //!
-//! What waits is a node in the future that waits (`waiters`); the primitives differ in what they count.
+//! Names, signatures and panics are `tokio::sync`'s. New here: [`mpmc`], [`Mutex::barging`], `statistics()` of locks and channels,
+//! [`CancellationToken`] (tokio keeps it in tokio-util), and debug builds that tell of a task that waits for a lock it has. A
+//! panic poisons nothing. Waiting allocates nothing: what waits is a node in the future that waits.
+//!
+//! | you want | take |
+//! |---|---|
+//! | one value, once | [`oneshot`]; [`SetOnce`] or [`OnceCell`] for many who read it |
+//! | many values to one receiver | [`mpsc`] |
+//! | each value to one of many receivers | [`mpmc`] |
+//! | each value to all receivers | [`broadcast`] |
+//! | the latest value | [`watch`] |
+//! | that something happened | [`Notify`]; [`CancellationToken`] for the end |
+//! | one at a time, or so many | [`Mutex`], [`RwLock`], [`Semaphore`] |
+//! | all at the same point | [`Barrier`] |
 
 mod barrier;
 mod blocking;

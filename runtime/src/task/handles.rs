@@ -291,8 +291,8 @@ impl Drop for Task {
 pub struct AbortHandle(pub(crate) Task);
 
 impl AbortHandle {
-    /// Stops the task, without a reason, and whatever holds a [`cancel`](Self::cancel) off. Its future is dropped at its next wake-up, which comes at once, on a worker; a poll
-    /// under way ends first. A task that is done stays as it is.
+    /// Stops the task without a reason, also inside a grace period or a shield. Its future is dropped at its next wake-up, which
+    /// comes at once, on a worker; a poll under way ends first. A task that is done stays as it is.
     pub fn abort(&self) {
         self.0.abort();
     }
