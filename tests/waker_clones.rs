@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
 
 use filch::Promise;
-use filch::sync::mpsc;
+use filch::sync::{mpsc, oneshot};
 use filch::task::{CancelScope, JoinSet, TaskGroup};
 
 mod common;
@@ -185,5 +185,39 @@ fn it_may_send_the_message_that_is_waited_for() {
         let received = rx.poll_recv(&mut Context::from_waker(&waker));
         assert_eq!(received, Poll::Ready(None));
         assert!(was_cloned() && !PANICS.get());
+    });
+}
+
+#[test]
+fn it_may_free_the_place_that_is_waited_for() {
+    bounded(|| {
+        let rt = multi(2);
+        let done = TaskGroup::<()>::builder()
+            .limit(1)
+            .scope(async |group: TaskGroup<()>| {
+                let (tx, rx) = oneshot::channel();
+                let first = group.spawn(async move {
+                    rx.await.unwrap();
+                    Ok(())
+                });
+                let first = Arc::new(first);
+                let ends = first.clone();
+                let mut second = pin!(group.wait_spawn(async { Ok(7) }));
+                let waker = waker_that_is_left(move || {
+                    tx.send(()).unwrap();
+                    common::eventually("the first is done", || ends.is_finished());
+                });
+                let Poll::Ready(child) = poll_by(second.as_mut(), &waker) else {
+                    panic!("the place is free");
+                };
+                assert!(was_cloned() && !PANICS.get());
+                drop(first);
+                assert_eq!(child.await.unwrap(), 7);
+                // The place goes round still.
+                let third = group.wait_spawn(async { Ok(8) }).await;
+                assert_eq!(third.await.unwrap(), 8);
+                Ok(())
+            });
+        end(&rt, done).unwrap();
     });
 }
