@@ -1,12 +1,14 @@
-//! Wakers of others whose clone is code of others, too: it may use the very thing that the waker is left with.
+//! Wakers of others whose clone is code of others, too: it may use the very thing that the waker is left with. So is the drop
+//! of a clone that was not needed after that.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::pending;
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
 
 use filch::Promise;
+use filch::sync::{mpsc, oneshot};
 use filch::task::{CancelScope, JoinSet, TaskGroup};
 
 mod common;
@@ -17,9 +19,16 @@ use polled::poll_by;
 
 thread_local! {
     static ON_CLONE: RefCell<Option<Box<dyn FnOnce()>>> = const { RefCell::new(None) };
+    static PANICS: Cell<bool> = const { Cell::new(false) };
 }
 
-static VTABLE: RawWakerVTable = RawWakerVTable::new(clone, |_| (), |_| (), |_| ());
+static VTABLE: RawWakerVTable = RawWakerVTable::new(clone, |_| (), |_| (), drop_it);
+
+unsafe fn drop_it(_: *const ()) {
+    if PANICS.take() {
+        panic!("a drop of a waker");
+    }
+}
 
 unsafe fn clone(_: *const ()) -> RawWaker {
     if let Some(deed) = ON_CLONE.take() {
@@ -33,6 +42,14 @@ fn waker_whose_clone(deed: impl FnOnce() + 'static) -> Waker {
     ON_CLONE.set(Some(Box::new(deed)));
     // SAFETY: no function of the vtable uses the pointer.
     unsafe { Waker::from_raw(RawWaker::new(std::ptr::null(), &VTABLE)) }
+}
+
+/// As `waker_whose_clone`, and the drop of that clone panics.
+fn waker_that_is_left(deed: impl FnOnce() + 'static) -> Waker {
+    waker_whose_clone(|| {
+        deed();
+        PANICS.set(true);
+    })
 }
 
 /// The deed was done.
@@ -142,7 +159,7 @@ fn it_may_say_that_a_child_is_ready() {
                 pending()
             }));
             let ready = place.lock().unwrap().take().unwrap();
-            let waker = waker_whose_clone(move || ready.send(7).unwrap());
+            let waker = waker_that_is_left(move || ready.send(7).unwrap());
             let Poll::Ready(seven) = poll_by(starting.as_mut(), &waker) else {
                 panic!("it is ready");
             };
@@ -150,6 +167,57 @@ fn it_may_say_that_a_child_is_ready() {
             group.cancel("enough");
             Ok(())
         });
+        end(&rt, done).unwrap();
+    });
+}
+
+#[test]
+fn it_may_send_the_message_that_is_waited_for() {
+    bounded(|| {
+        let (tx, mut rx) = mpsc::channel(1);
+        let sends = tx.clone();
+        let waker = waker_that_is_left(move || sends.try_send(7).unwrap());
+        let received = rx.poll_recv(&mut Context::from_waker(&waker));
+        assert_eq!(received, Poll::Ready(Some(7)));
+        assert!(was_cloned() && !PANICS.get());
+        let ends = RefCell::new(Some(tx));
+        let waker = waker_that_is_left(move || drop(ends.take()));
+        let received = rx.poll_recv(&mut Context::from_waker(&waker));
+        assert_eq!(received, Poll::Ready(None));
+        assert!(was_cloned() && !PANICS.get());
+    });
+}
+
+#[test]
+fn it_may_free_the_place_that_is_waited_for() {
+    bounded(|| {
+        let rt = multi(2);
+        let done = TaskGroup::<()>::builder()
+            .limit(1)
+            .scope(async |group: TaskGroup<()>| {
+                let (tx, rx) = oneshot::channel();
+                let first = group.spawn(async move {
+                    rx.await.unwrap();
+                    Ok(())
+                });
+                let first = Arc::new(first);
+                let ends = first.clone();
+                let mut second = pin!(group.wait_spawn(async { Ok(7) }));
+                let waker = waker_that_is_left(move || {
+                    tx.send(()).unwrap();
+                    common::eventually("the first is done", || ends.is_finished());
+                });
+                let Poll::Ready(child) = poll_by(second.as_mut(), &waker) else {
+                    panic!("the place is free");
+                };
+                assert!(was_cloned() && !PANICS.get());
+                drop(first);
+                assert_eq!(child.await.unwrap(), 7);
+                // The place goes round still.
+                let third = group.wait_spawn(async { Ok(8) }).await;
+                assert_eq!(third.await.unwrap(), 8);
+                Ok(())
+            });
         end(&rt, done).unwrap();
     });
 }

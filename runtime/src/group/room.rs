@@ -139,6 +139,8 @@ impl Future for Wait {
                 let mut places = this.group.room().0.lock();
                 let Some(Waiter::Waits(waker)) = places.waiting.get_mut(&key) else {
                     places.waiting.remove(&key);
+                    drop(places);
+                    quietly(|| drop(other));
                     break;
                 };
                 if !waker.as_ref().is_some_and(|old| old.will_wake(new)) {
@@ -150,7 +152,7 @@ impl Future for Wait {
                     };
                     let old = waker.replace(own); // Q1
                     drop(places);
-                    drop(old);
+                    quietly(|| drop(old));
                 } else {
                     drop(places);
                 }

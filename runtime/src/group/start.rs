@@ -125,10 +125,13 @@ impl<V, E> Future for Starting<V, E> {
         if let Stage::Waiting(waker) = &mut *stage {
             let old = waker.replace(own);
             drop(stage);
-            drop(old);
+            quietly(|| drop(old));
             return Poll::Pending;
         }
-        match std::mem::replace(&mut *stage, Stage::Over) {
+        let last = std::mem::replace(&mut *stage, Stage::Over);
+        drop(stage);
+        quietly(|| drop(own));
+        match last {
             Stage::Outcome(outcome) => Poll::Ready(outcome),
             _ => panic!("`Starting` polled after it gave the outcome"),
         }

@@ -10,7 +10,7 @@ use loom::thread;
 
 use super::current::{self, Hold, Watch};
 use super::late::Late;
-use super::{Joiner, Task, new};
+use super::{Joiner, Task, begin_wake, new};
 use crate::cancellation::Cancellation;
 use crate::done_list::DoneList;
 use crate::job::{Job, JobSlot, Release, Schedule};
@@ -151,6 +151,13 @@ impl<F: Future + Unpin> Future for LeaveWaker<F> {
 fn a_wake_on_a_queued_task_is_seen_by_the_coming_poll() {
     wakes_are_seen(Waker::wake);
     wakes_are_seen(|waker| waker.wake_by_ref());
+    wakes_are_seen(|waker| {
+        let woken = begin_wake(&waker);
+        drop(waker); // by whoever goes between the halves
+        if let Some(woken) = woken {
+            woken.queue();
+        }
+    });
 }
 
 fn wakes_are_seen(wake: fn(Waker)) {

@@ -310,8 +310,8 @@ impl<T> Clone for Sender<T> {
 
 impl<T> Drop for Sender<T> {
     fn drop(&mut self) {
-        // Ordering: Relaxed: the messages of all senders are behind the tail's lock.
-        if self.ring.senders.fetch_sub(1, Ordering::Relaxed) == 1 {
+        // Ordering: AcqRel with itself: the last one has the lock after all others. That it saw them leave tells a lock nothing.
+        if self.ring.senders.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.ring.close();
         }
     }

@@ -254,8 +254,8 @@ impl<T> Clone for Receiver<T> {
 
 impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
-        // Ordering: Relaxed: what is left is behind the queue's lock.
-        if self.chan.receivers.fetch_sub(1, Ordering::Relaxed) == 1 {
+        // Ordering: AcqRel with itself, as for the senders.
+        if self.chan.receivers.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.chan.desert();
         }
     }

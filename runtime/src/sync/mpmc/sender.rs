@@ -298,8 +298,8 @@ impl<T> Clone for Sender<T> {
 
 impl<T> Drop for Sender<T> {
     fn drop(&mut self) {
-        // Ordering: Relaxed: the messages of all senders are behind the queue's lock.
-        if self.chan.senders.fetch_sub(1, Ordering::Relaxed) == 1 {
+        // Ordering: AcqRel with itself: the last one has the lock after all others. That it saw them leave tells a lock nothing.
+        if self.chan.senders.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.chan.close();
         }
     }

@@ -466,8 +466,8 @@ impl<T> Clone for Tx<T> {
 
 impl<T> Drop for Tx<T> {
     fn drop(&mut self) {
-        // Ordering: Relaxed: the messages of all senders are in the queue, which has its lock.
-        if self.senders.fetch_sub(1, Ordering::Relaxed) == 1 {
+        // Ordering: AcqRel with itself: the last one has the lock after all others. That it saw them leave tells a lock nothing.
+        if self.senders.fetch_sub(1, Ordering::AcqRel) == 1 {
             let mut now = self.list.lock();
             now.silent = true;
             let call = self.call_receiver(&mut now);

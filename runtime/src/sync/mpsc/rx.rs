@@ -35,6 +35,14 @@ fn task_of(waker: &Waker) -> Option<usize> {
     (MODEL || is_of_task(waker)).then(|| waker.data().addr())
 }
 
+/// A clone that was not needed after all. Its drop is anybody's code, and a message may be on its way out.
+#[inline]
+fn discard(clone: Option<Waker>) {
+    if clone.is_some() {
+        quietly(|| drop(clone));
+    }
+}
+
 enum Refill<'a, T> {
     /// The first of a new batch; true if the receiver is registered for what comes after it.
     Message(T, bool),
@@ -130,10 +138,12 @@ impl<T> Rx<T> {
             let mut now = match Self::refill(&self.chan, batch, &mut wakes, will_wait) {
                 Refill::Message(message, is_ahead) => {
                     self.ahead = task_of(waker).filter(|_| is_ahead);
+                    discard(other);
                     spend();
                     return Poll::Ready(Some(message));
                 }
                 Refill::End => {
+                    discard(other);
                     spend();
                     return Poll::Ready(None);
                 }
@@ -143,6 +153,8 @@ impl<T> Rx<T> {
             let known = now.receiver.as_ref();
             if known.is_some_and(|known| known.will_wake(waker)) {
                 now.waits = true;
+                drop(now);
+                discard(other);
                 return Poll::Pending;
             }
             // Any other's clone is anybody's code: not under the lock.
@@ -150,9 +162,7 @@ impl<T> Rx<T> {
                 now.waits = true;
                 let old: Option<Waker> = now.receiver.replace(waker);
                 drop(now);
-                if old.is_some() {
-                    quietly(|| drop(old));
-                }
+                discard(old);
                 return Poll::Pending;
             }
             drop(now);
