@@ -341,10 +341,12 @@ where
         let polled = self
             .body()
             .with(|future| self.advance(future, &worn, &mut context));
-        match polled.flatten() {
-            Some(outcome) => self.finish(outcome),
+        match polled {
+            Some(Some(outcome)) => self.finish(outcome),
             // Asked to stop during the poll: as if by another, now that it waits.
-            None if cancel::hand_on(&*self) => self.wake_up(),
+            Some(None) if cancel::hand_on(&*self) => self.wake_up(),
+            Some(None) => {}
+            // It has ended: nobody is left to hear a request that came at that moment.
             None => {}
         }
         worn.keep(|| self.values.inheritance());
