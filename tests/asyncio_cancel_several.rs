@@ -1,6 +1,7 @@
 //! A task of a loop that awaits several things at once, which no task of asyncio does, hears of requests to stop all the same.
 
 use std::future::{pending, poll_fn};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 
@@ -83,6 +84,36 @@ fn cancel_reaches_a_task_that_no_longer_awaits_what_was_asked() {
         assert!(task.is_cancelled());
         assert_eq!(reason(task.result().unwrap()), "enough");
         assert!(never.is_cancelled(), "it was asked in the task's place");
+    });
+}
+
+/// The answer of what was asked, and the value of another branch, come in the same poll, and the task ends with that: nobody
+/// has heard the request, so the task is cancelled, as if it had gone on to wait.
+#[test]
+fn cancel_reaches_a_task_that_ends_as_the_answer_comes() {
+    on_loops(|event_loop| {
+        let (gate, asked) = (a_future(&event_loop), a_future(&event_loop));
+        let (open, wait) = (gate.clone(), asked.clone());
+        let task = event_loop.create_task(async move {
+            let (mut open, mut wait) = (wait_on(open), wait_on(wait));
+            let mut is_first = true;
+            poll_fn(|context| {
+                // The last that is looked at is the one that is asked.
+                if std::mem::take(&mut is_first) {
+                    assert!(Pin::new(&mut open).poll(context).is_pending());
+                    return Pin::new(&mut wait).poll(context).map(drop);
+                }
+                assert!(Pin::new(&mut wait).poll(context).is_pending());
+                Pin::new(&mut open).poll(context).map(drop)
+            })
+            .await;
+        });
+        run_briefly(&event_loop);
+        assert!(task.cancel("enough"));
+        assert!(asked.is_cancelled());
+        gate.set_result(1).unwrap();
+        run_briefly(&event_loop);
+        assert_eq!(reason(task.result().unwrap()), "enough");
     });
 }
 
