@@ -1,5 +1,6 @@
 //! A request to stop that goes a long way, or round in a circle.
 
+use std::cell::RefCell;
 use std::future::pending;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
@@ -312,6 +313,26 @@ fn promises_in_a_long_chain_of_a_runtime_are_dropped() {
             promise = before;
         }
         drop(promise);
+    });
+}
+
+/// A value of the thread holds the chain, and what the library keeps for the thread is gone before it.
+#[test]
+fn promises_in_a_long_chain_are_dropped_when_their_thread_ends() {
+    type Kept = Option<Promise<u32, String>>;
+    thread_local! {
+        static KEPT: RefCell<Kept> = const { RefCell::new(None) };
+    }
+    common::bounded(|| {
+        let rt = common::multi(2);
+        let _entered = rt.enter();
+        let event_loop = EventLoop::new();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                KEPT.set(Some(linked(&event_loop)));
+                drop(linked(&event_loop));
+            });
+        });
     });
 }
 

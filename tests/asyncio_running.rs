@@ -1,11 +1,13 @@
 //! Which tasks there are, tasks that begin at once, runners, and threads keep asyncio's promises. Modules and tests are named
 //! after those of CPython.
 
-use std::future::pending;
+use std::future::{pending, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
+use filch::EventLoop;
 use filch::asyncio::{
     self, LoopTask, Runner, all_tasks, catch_cancel, create_task, current_task, sleep,
 };
@@ -200,6 +202,29 @@ mod eager_task_factory_loop_tests {
             assert_eq!(all_tasks().len(), 2);
             task.cancel("");
             task.await.unwrap_err();
+        });
+    }
+
+    /// Elsewhere than in the loop, whose callbacks are dropped when it is closed.
+    #[test]
+    fn who_waits_for_a_task_hears_that_its_loop_is_closed() {
+        bounded(|| {
+            let rt = multi(2);
+            let _entered = rt.enter();
+            let event_loop = EventLoop::new();
+            event_loop.set_exception_handler(|_| {});
+            let task = event_loop.create_task(pending::<()>()).task();
+            rt.block_on(async {
+                let mut waits = pin!(task.wait());
+                // Polled again only if it is woken.
+                let close = poll_fn(|context| {
+                    let now = waits.as_mut().poll(context);
+                    event_loop.close();
+                    now
+                });
+                close.await;
+            });
+            assert!(task.is_cancelled());
         });
     }
 

@@ -16,7 +16,7 @@ use filch::asyncio::{
 };
 use filch::{EventLoop, Promise, PromiseError};
 
-use asyncio_common::{Log, in_task, ms, on_loops, run_briefly, told};
+use asyncio_common::{Log, in_task, ms, on_loops, panic_of, run_briefly, told};
 use common::bounded;
 
 type Future = Promise<u32, String>;
@@ -395,4 +395,42 @@ mod test_free_threading {
             assert_eq!(heard.recv().unwrap(), 7);
         });
     }
+}
+
+/// What is dropped as a closed loop ends its tasks begins no others there, which nobody would end.
+#[test]
+fn nothing_begins_in_a_closed_loop() {
+    struct Begins(Log<bool>);
+    impl Drop for Begins {
+        fn drop(&mut self) {
+            let on = get_running_loop().unwrap();
+            let log = self.0.clone();
+            let begin = || {
+                on.build_task()
+                    .eager_start(true)
+                    .create(async move { log.say(true) })
+            };
+            assert_eq!(panic_of(begin), "Event loop is closed");
+            self.0.say(false);
+        }
+    }
+    bounded(|| {
+        let rt = common::multi(2);
+        let _entered = rt.enter();
+        let event_loop = EventLoop::new();
+        event_loop.set_exception_handler(|_| {});
+        let log = Log::new();
+        let begins = Begins(log.clone());
+        let (tell, told) = std::sync::mpsc::channel();
+        let task = event_loop.create_task(async move {
+            let _begins = begins;
+            tell.send(()).unwrap();
+            pending::<()>().await;
+        });
+        event_loop.start();
+        told.recv().unwrap();
+        event_loop.close();
+        rt.block_on(task.task().wait());
+        assert_eq!(log.take(), [false]);
+    });
 }

@@ -73,7 +73,8 @@ impl LoopTaskBuilder<'_> {
         let inner = self.event_loop.inner();
         let origin = Origin::at(Location::caller());
         let core = Core::new(inner, future, origin, self.name, self.context);
-        if self.eager_start && drive::is_current(inner) {
+        // Not while a closed loop is cleared: what begins then, nobody would end.
+        if self.eager_start && drive::is_current(inner) && !inner.strand.is_closed() {
             core.clone().step();
         } else if !core.first_step() {
             core.destroy();

@@ -95,8 +95,9 @@ impl Requests {
     /// The body has ended: what it never heard.
     pub(super) fn take_unheard(&self) -> Option<Arc<str>> {
         let mut state = self.lock();
-        state.thrown = None;
-        state.unheard.take()
+        let unheard = state.unheard.take();
+        // One is on its way up if another branch of a `select!` was ready in the same poll.
+        state.thrown.take().or(unheard)
     }
 }
 

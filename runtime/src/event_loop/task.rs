@@ -32,9 +32,7 @@ use crate::budget;
 use crate::inherit::Worn;
 use crate::job::quietly;
 use crate::origin::Origin;
-use crate::promise::{
-    CallbackId, Carry, Follow, Holds, Lead, Promise, PromiseError, PromiseState, Shared,
-};
+use crate::promise::{CallbackId, Carry, Holds, Lead, Promise, PromiseError, PromiseState, Shared};
 
 /// What a loop can do with a task without knowing its type.
 pub(super) trait AnyTask: Send + Sync {
@@ -50,7 +48,7 @@ pub(super) trait AnyTask: Send + Sync {
     /// Somebody has the outcome.
     fn retrieve(&self);
     /// Wakes the waker once it is done. True if it is.
-    fn poll_done(self: Arc<Self>, waker: &Waker, key: &mut Option<CallbackId>) -> bool;
+    fn poll_done(&self, waker: &Waker, key: &mut Option<CallbackId>) -> bool;
     /// Takes a wait of `poll_done` back.
     fn forget(&self, callback: CallbackId);
     /// Its panic, if it has ended so.
@@ -342,10 +340,12 @@ where
         let polled = self
             .body()
             .with(|future| self.advance(future, &worn, &mut context));
-        match polled.flatten() {
-            Some(outcome) => self.finish(outcome),
+        match polled {
+            Some(Some(outcome)) => self.finish(outcome),
             // Asked to stop during the poll: as if by another, now that it waits.
-            None if cancel::hand_on(&*self) => self.wake_up(),
+            Some(None) if cancel::hand_on(&*self) => self.wake_up(),
+            Some(None) => {}
+            // It has ended: nobody is left to hear a request that came at that moment.
             None => {}
         }
         worn.keep(|| self.values.inheritance());
@@ -387,15 +387,13 @@ where
         self.retrieved.store(true, Ordering::Relaxed);
     }
 
-    fn poll_done(self: Arc<Self>, waker: &Waker, callback: &mut Option<CallbackId>) -> bool {
-        if let Some(old) = callback.take() {
-            self.promise.remove_done_callback(old);
-        }
+    fn poll_done(&self, waker: &Waker, callback: &mut Option<CallbackId>) -> bool {
         if self.is_done() {
             return true;
         }
-        *callback = Some(self.promise().follow(Arc::new(Woken(waker.clone()))));
-        false
+        // Woken for itself: a callback would go with the loop, if the loop is closed.
+        self.promise.wait(callback, waker);
+        self.is_done()
     }
 
     fn forget(&self, callback: CallbackId) {
@@ -420,19 +418,6 @@ where
 
     fn leads(&self, into: &mut Vec<Lead>) {
         self.promise.leads(into);
-    }
-}
-
-/// Somebody who waits, whatever the outcome.
-struct Woken(Waker);
-
-impl Follow for Woken {
-    fn done(&self, _promise: &dyn Any) {
-        self.0.wake_by_ref();
-    }
-
-    fn leads(&self, into: &mut Vec<Lead>) {
-        into.push(Lead::waker(&self.0));
     }
 }
 

@@ -191,7 +191,7 @@ impl TaskRef {
     pub async fn wait(&self) {
         let mut wait = Wait(&*self.0, None);
         std::future::poll_fn(|context| {
-            if self.0.clone().poll_done(context.waker(), &mut wait.1) {
+            if self.0.poll_done(context.waker(), &mut wait.1) {
                 Poll::Ready(())
             } else {
                 Poll::Pending

@@ -5,6 +5,7 @@
 //! last of these few works through.
 
 use std::cell::{Cell, RefCell};
+use std::mem::ManuallyDrop;
 
 use super::callbacks::Done;
 use crate::job::quietly;
@@ -15,24 +16,25 @@ const NESTED: usize = 16;
 
 thread_local! {
     static DEPTH: Cell<usize> = const { Cell::new(0) };
-    static LATER: RefCell<Vec<Done>> = const { RefCell::new(Vec::new()) };
+    /// Not dropped with its thread, as what is dropped then may hold a chain, too: it is empty whenever nobody works through it.
+    static LATER: RefCell<ManuallyDrop<Vec<Done>>> =
+        const { RefCell::new(ManuallyDrop::new(Vec::new())) };
 }
 
 /// Drops the waiters, now or soon, on this thread.
 pub(super) fn drop_waiters(waiters: Done) {
-    let Ok(depth) = DEPTH.try_with(Cell::get) else {
-        // The thread ends.
-        return drop(waiters);
-    };
+    let depth = DEPTH.get();
     if depth == NESTED {
         return LATER.with_borrow_mut(|later| later.push(waiters));
     }
     DEPTH.set(depth + 1);
     quietly(|| drop(waiters));
     if depth + 1 == NESTED {
-        while let Some(waiters) = LATER.with_borrow_mut(Vec::pop) {
+        while let Some(waiters) = LATER.with_borrow_mut(|later| later.pop()) {
             quietly(|| drop(waiters));
         }
+        // Its memory.
+        drop(ManuallyDrop::into_inner(LATER.take()));
     }
     DEPTH.set(depth);
 }

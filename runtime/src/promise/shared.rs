@@ -3,6 +3,7 @@
 use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::Waker;
 
 use super::callbacks::{Callbacks, Key};
 use super::dropping::drop_waiters;
@@ -102,6 +103,13 @@ impl<T, E> Shared<T, E> {
             }
         }
         was_there
+    }
+
+    /// Has `waker` woken when it is done, in place of the last one for the same `callback`. Look at the outcome then: it may have
+    /// come before.
+    pub(crate) fn wait(&self, callback: &mut Option<CallbackId>, waker: &Waker) {
+        let CallbackId(key) = *callback.get_or_insert_with(|| CallbackId(self.new_key()));
+        self.callbacks.wait(key, waker);
     }
 
     /// As [`Promise::leads`].
