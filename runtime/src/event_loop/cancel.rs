@@ -306,8 +306,7 @@ impl Cancelled {
         &self.reason
     }
 
-    /// Passes it on to the next [`catch_cancel`] around, or ends the task: `raise` in an `except` clause. It never returns: let
-    /// it be the value of its arm.
+    /// Passes it on to the next [`catch_cancel`] around, or ends the task: `raise` in an `except` clause. It never returns.
     ///
     /// # Examples
     /// ```
