@@ -44,7 +44,9 @@ impl Asking {
         };
         match on_the_way {
             None => {
-                task.cancelling().request(reason);
+                if !task.cancelling().request(reason) {
+                    return false;
+                }
                 self.todo.push(Visit::Enter(task.clone()));
             }
             Some(true) => {
@@ -91,5 +93,28 @@ impl Asking {
             self.todo.pop();
         }
         hears
+    }
+}
+
+#[cfg(all(test, not(filch_loom)))]
+mod tests {
+    use crate::event_loop::cancel::Requests;
+
+    #[test]
+    fn a_request_comes_before_the_end_of_the_body_or_is_refused() {
+        let late = Requests::default();
+        assert_eq!(late.close(), None);
+        assert!(!late.request("late".into()));
+        assert_eq!(late.lock().requests(), 0, "it does not count");
+
+        let in_time = Requests::default();
+        assert!(in_time.request("in time".into()));
+        assert_eq!(in_time.close().as_deref(), Some("in time"));
+        assert!(!in_time.request("late".into()));
+
+        let taken_back = Requests::default();
+        assert!(taken_back.request("in time".into()));
+        assert_eq!(taken_back.lock().uncancel(), 0);
+        assert_eq!(taken_back.close(), None);
     }
 }

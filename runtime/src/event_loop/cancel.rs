@@ -5,11 +5,10 @@
 //! A request that comes while the task runs waits until the task waits; so does one whose answer the task does not await any more. A thing that was asked and is cancelled throws
 //! on into the task that awaits it. All of this is under one lock for each task, and nobody's code runs under it.
 
-use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use parking_lot::{MappedMutexGuard, Mutex, MutexGuard};
@@ -26,14 +25,20 @@ pub(super) trait Target: Send + Sync {
 
 /// The requests to stop one task.
 ///
-/// Most steps find none, and shall not pay for a lock: `is_due` is set, under the lock, with each request, and cleared,
-/// under the lock, when there is none left. Whoever sets it from another thread queues a step after it.
+/// Most steps find none, and shall not pay for a lock: the word is made DUE, under the lock, with each request, and IDLE,
+/// under the lock, when there is none left. Whoever makes it DUE from another thread queues a step after it. A body that ends
+/// with a value makes it CLOSED, from IDLE without the lock: a request comes before, and the task ends cancelled, or it
+/// comes after, and is refused.
 #[derive(Default)]
 pub(super) struct Requests {
-    is_due: AtomicBool,
+    word: AtomicU8,
     /// Made for the first who registers something or asks: most tasks have no need of it.
     state: Mutex<Option<Box<Cancelling>>>,
 }
+
+const IDLE: u8 = 0;
+const DUE: u8 = 1;
+const CLOSED: u8 = 2;
 
 impl Requests {
     pub(super) fn lock(&self) -> MappedMutexGuard<'_, Cancelling> {
@@ -46,24 +51,32 @@ impl Requests {
     #[inline]
     pub(super) fn is_due(&self) -> bool {
         // Ordering: Acquire <- the Release in `ask`, though the queue that the step came through orders them, too.
-        self.is_due.load(Ordering::Acquire)
+        self.word.load(Ordering::Acquire) == DUE
     }
 
-    /// A request that the task, or what it awaits, is to hear.
-    fn ask(&self, reason: Arc<str>, kind: impl FnOnce(&mut Cancelling) -> &mut Option<Arc<str>>) {
+    /// A request that the task, or what it awaits, is to hear. False if the body has ended.
+    fn ask(
+        &self,
+        reason: Arc<str>,
+        kind: impl FnOnce(&mut Cancelling) -> &mut Option<Arc<str>>,
+    ) -> bool {
         let mut state = self.lock();
+        let (now, else_) = (Ordering::AcqRel, Ordering::Acquire);
+        if self.word.compare_exchange(IDLE, DUE, now, else_) == Err(CLOSED) {
+            return false;
+        }
         let old = kind(&mut state).replace(reason);
-        self.is_due.store(true, Ordering::Release);
         drop(state);
         drop(old);
+        true
     }
 
-    /// One more request.
-    pub(super) fn request(&self, reason: Arc<str>) {
+    /// One more request. False if the body has ended.
+    pub(super) fn request(&self, reason: Arc<str>) -> bool {
         self.ask(reason, |cancelling| {
             cancelling.requests += 1;
             &mut cancelling.unheard
-        });
+        })
     }
 
     /// One more request, which is under way already.
@@ -89,12 +102,18 @@ impl Requests {
 
     fn settle(&self, state: &Cancelling) {
         let is_due = state.unheard.is_some() || state.thrown.is_some();
-        self.is_due.store(is_due, Ordering::Release);
+        let word = if is_due { DUE } else { IDLE };
+        self.word.store(word, Ordering::Release);
     }
 
-    /// The body has ended: what it never heard.
-    pub(super) fn take_unheard(&self) -> Option<Arc<str>> {
+    /// The body has ended, and hears no more: what it never heard.
+    pub(super) fn close(&self) -> Option<Arc<str>> {
+        let (now, else_) = (Ordering::AcqRel, Ordering::Acquire);
+        if (self.word.compare_exchange(IDLE, CLOSED, now, else_)).is_ok() {
+            return None;
+        }
         let mut state = self.lock();
+        self.word.store(CLOSED, Ordering::Release);
         let unheard = state.unheard.take();
         // One is on its way up if another branch of a `select!` was ready in the same poll.
         state.thrown.take().or(unheard)
@@ -341,18 +360,6 @@ impl Cancelled {
         throw(&*task, self.reason);
     }
 }
-
-impl fmt::Display for Cancelled {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.reason.is_empty() {
-            write!(f, "cancelled")
-        } else {
-            write!(f, "cancelled: {}", self.reason)
-        }
-    }
-}
-
-impl std::error::Error for Cancelled {}
 
 pin_project! {
     /// Hears requests to stop in place of its task: [`catch_cancel`].

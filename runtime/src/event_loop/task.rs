@@ -211,13 +211,10 @@ where
             match polled {
                 Ok(Poll::Ready(value)) => {
                     // It asked for its own end, or was asked to, and never waited again.
-                    let is_due = self.cancelling.is_due();
-                    return Some(
-                        match is_due.then(|| self.cancelling.take_unheard()).flatten() {
-                            Some(reason) => Err(PromiseError::Cancelled { reason }),
-                            None => Ok(value),
-                        },
-                    );
+                    return Some(match self.cancelling.close() {
+                        Some(reason) => Err(PromiseError::Cancelled { reason }),
+                        None => Ok(value),
+                    });
                 }
                 Ok(Poll::Pending) => {}
                 Err(payload) => {

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
+use super::cancel::Cancelled;
 use crate::error::{Cause, JoinError};
 use crate::origin::{Origin, Whose};
 use crate::promise::PromiseError;
@@ -60,3 +61,14 @@ impl std::error::Error for TaskPanic {}
 
 /// Why a task of a loop gave no value: cancelled, with the reason; or it panicked.
 pub type TaskError = PromiseError<TaskPanic>;
+
+impl fmt::Display for Cancelled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.reason() {
+            "" => write!(f, "cancelled"),
+            reason => write!(f, "cancelled: {reason}"),
+        }
+    }
+}
+
+impl std::error::Error for Cancelled {}
