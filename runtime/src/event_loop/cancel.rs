@@ -8,13 +8,13 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use parking_lot::{MappedMutexGuard, Mutex, MutexGuard};
 use pin_project_lite::pin_project;
 
 use super::asking::Asking;
+use super::due::Due;
 use super::task::{self, AnyTask};
 
 /// What a task awaits and can hand a request to stop to.
@@ -25,20 +25,14 @@ pub(super) trait Target: Send + Sync {
 
 /// The requests to stop one task.
 ///
-/// Most steps find none, and shall not pay for a lock: the word is made DUE, under the lock, with each request, and IDLE,
-/// under the lock, when there is none left. Whoever makes it DUE from another thread queues a step after it. A body that ends
-/// with a value makes it CLOSED, from IDLE without the lock: a request comes before, and the task ends cancelled, or it
-/// comes after, and is refused.
+/// Most steps find none, and shall not pay for a lock. A request comes before the end of the body, and the task ends
+/// cancelled, or it comes after, and is refused. Whoever asks from another thread queues a step after it.
 #[derive(Default)]
 pub(super) struct Requests {
-    word: AtomicU8,
+    due: Due,
     /// Made for the first who registers something or asks: most tasks have no need of it.
     state: Mutex<Option<Box<Cancelling>>>,
 }
-
-const IDLE: u8 = 0;
-const DUE: u8 = 1;
-const CLOSED: u8 = 2;
 
 impl Requests {
     pub(super) fn lock(&self) -> MappedMutexGuard<'_, Cancelling> {
@@ -50,8 +44,7 @@ impl Requests {
     /// True if there may be a request that nobody has heard.
     #[inline]
     pub(super) fn is_due(&self) -> bool {
-        // Ordering: Acquire <- the Release in `ask`, though the queue that the step came through orders them, too.
-        self.word.load(Ordering::Acquire) == DUE
+        self.due.is_due()
     }
 
     /// A request that the task, or what it awaits, is to hear. False if the body has ended.
@@ -61,8 +54,7 @@ impl Requests {
         kind: impl FnOnce(&mut Cancelling) -> &mut Option<Arc<str>>,
     ) -> bool {
         let mut state = self.lock();
-        let (now, else_) = (Ordering::AcqRel, Ordering::Acquire);
-        if self.word.compare_exchange(IDLE, DUE, now, else_) == Err(CLOSED) {
+        if !self.due.ask() {
             return false;
         }
         let old = kind(&mut state).replace(reason);
@@ -101,19 +93,17 @@ impl Requests {
     }
 
     fn settle(&self, state: &Cancelling) {
-        let is_due = state.unheard.is_some() || state.thrown.is_some();
-        let word = if is_due { DUE } else { IDLE };
-        self.word.store(word, Ordering::Release);
+        self.due
+            .settle(state.unheard.is_some() || state.thrown.is_some());
     }
 
     /// The body has ended, and hears no more: what it never heard.
     pub(super) fn close(&self) -> Option<Arc<str>> {
-        let (now, else_) = (Ordering::AcqRel, Ordering::Acquire);
-        if (self.word.compare_exchange(IDLE, CLOSED, now, else_)).is_ok() {
+        if self.due.end_idle() {
             return None;
         }
         let mut state = self.lock();
-        self.word.store(CLOSED, Ordering::Release);
+        self.due.end();
         let unheard = state.unheard.take();
         // One is on its way up if another branch of a `select!` was ready in the same poll.
         state.thrown.take().or(unheard)

@@ -201,7 +201,7 @@ impl Inner {
         match entry {
             Entry::Call(call) => call.call(self),
             Entry::Step(task) => task.step(),
-            Entry::Job(job) => {
+            Entry::Job(job) | Entry::Follow(job) => {
                 let again = job.run();
                 debug_assert!(again.is_none(), "only tasks of the workers come again");
             }

@@ -55,6 +55,8 @@ pub(super) enum Entry {
     Call(Arc<dyn Call>),
     Step(Arc<dyn AnyTask>),
     Job(Job),
+    /// Others wait for it: it runs though the loop is closed.
+    Follow(Job),
     Watch(Arc<Watch>),
 }
 
@@ -70,7 +72,7 @@ impl Entry {
         match self {
             Entry::Call(call) => format!("<Handle created at {}>", call.made_at()),
             Entry::Step(task) => format!("{:?}", TaskRef(task.clone())),
-            Entry::Job(_) => "<done-callbacks of a promise>".to_owned(),
+            Entry::Job(_) | Entry::Follow(_) => "<done-callbacks of a promise>".to_owned(),
             Entry::Watch(watch) => format!("<callback of descriptor {}>", watch.fd()),
         }
     }
@@ -88,6 +90,12 @@ impl Carry for Inner {
 
     fn is_serial(&self) -> bool {
         true
+    }
+
+    fn carry_on(&self, job: Job) {
+        if let Err(Entry::Follow(late)) = self.strand.push(Entry::Follow(job)) {
+            self.runtime.0.carry(late);
+        }
     }
 
     fn panicked(&self, payload: Box<dyn Any + Send>) {
@@ -138,8 +146,11 @@ impl Inner {
     /// Ends what is left of a closed loop. Anybody's code may run.
     pub(super) fn clear(&self, remains: Remains<Entry>) {
         for entry in remains.into_entries() {
-            // Each for itself: a second panic on the way out of the first would end the process.
-            quietly(|| drop(entry));
+            match entry {
+                Entry::Follow(job) => self.runtime.0.carry(job),
+                // Each for itself: a second panic on the way out of the first would end the process.
+                other => drop(quietly(|| drop(other))),
+            }
         }
         self.watches.clear();
         let tasks: Vec<_> = self.tasks.lock().drain().collect();

@@ -15,6 +15,7 @@ mod combinators;
 mod contexts;
 mod ctrl_c;
 mod drive;
+mod due;
 mod executor;
 mod graph;
 mod group;

@@ -146,7 +146,7 @@ where
                 Callback::Follow(follow) => {
                     let promise = self.clone();
                     let job = Job::once(move || promise.go_on(&*follow));
-                    self.0.carry().carry(job);
+                    self.0.carry().carry_on(job);
                 }
                 Callback::Tell(..) => unreachable!("only tasks are in lists"),
             }

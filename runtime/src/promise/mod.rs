@@ -49,6 +49,11 @@ pub(crate) trait Carry: Send + Sync {
         false
     }
 
+    /// Carries what others wait for (a [`Follow`]): it runs though the carrier has come to its end.
+    fn carry_on(&self, job: Job) {
+        self.carry(job);
+    }
+
     /// A callback panicked. The panic hook knows already.
     fn panicked(&self, payload: Box<dyn Any + Send>) {
         drop_payload(payload);
