@@ -270,9 +270,8 @@ impl Server {
     ///
     /// # filch::block_on(async {
     /// let server = start_server(|_reader, _writer| async {}, "127.0.0.1:0").await?;
-    /// let closing = server.clone();
-    /// filch::spawn(async move { closing.close() });
-    /// server.serve_forever().await?;
+    /// let (served, ()) = filch::join!(server.serve_forever(), async { server.close() });
+    /// served?;
     /// # std::io::Result::Ok(()) }).unwrap();
     /// ```
     pub async fn serve_forever(&self) -> io::Result<()> {
