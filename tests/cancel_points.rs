@@ -6,30 +6,14 @@ use std::time::Duration;
 use filch::Promise;
 use filch::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use filch::net::{TcpListener, TcpStream};
-use filch::runtime::Runtime;
 use filch::task::{CancelScope, TaskGroup, cancelled, with_grace, yield_now};
 use filch::time::{fail_after, move_on_after, sleep, timeout};
 
 mod common;
-use common::{Drops, drop_at_each_await, eventually, on_each_kind, pair};
+use common::{Drops, driven, drop_at_each_await, eventually, pair};
 
 const HOUR: Duration = Duration::from_secs(3600);
 const TICK: Duration = Duration::from_millis(1);
-
-/// Runs the test on each kind of runtime, with somebody who drives it meanwhile: what is polled here is no task.
-fn driven(test: impl Fn(&Runtime) + Send + 'static) {
-    on_each_kind(move |rt| {
-        let (end, ended) = async_channel::bounded::<()>(1);
-        std::thread::scope(|scope| {
-            scope.spawn(|| rt.block_on(ended.recv()));
-            let _entered = rt.enter();
-            // The other thread ends also if this panics.
-            let end = end;
-            test(&rt);
-            drop(end);
-        });
-    });
-}
 
 #[test]
 fn timers() {

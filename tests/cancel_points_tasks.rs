@@ -5,7 +5,6 @@ use std::future::pending;
 use std::rc::Rc;
 use std::time::Duration;
 
-use filch::runtime::Runtime;
 use filch::task::coop::cooperative;
 use filch::task::{
     AbortOnDropHandle, JoinSet, LocalPoolHandle, LocalSet, consume_budget, spawn_local,
@@ -16,24 +15,10 @@ use filch::time::{fail_at, move_on_at};
 use futures::FutureExt;
 
 mod common;
-use common::{Drops, drop_at_each_await, eventually, on_each_kind};
+use common::{Drops, driven, drop_at_each_await, eventually, on_each_kind};
 
 const HOUR: Duration = Duration::from_secs(3600);
 const TICK: Duration = Duration::from_millis(1);
-
-/// As that of `cancel_points`: with somebody who drives the runtime meanwhile.
-fn driven(test: impl Fn(&Runtime) + Send + 'static) {
-    on_each_kind(move |rt| {
-        let (end, ended) = async_channel::bounded::<()>(1);
-        std::thread::scope(|scope| {
-            scope.spawn(|| rt.block_on(ended.recv()));
-            let _entered = rt.enter();
-            let end = end;
-            test(&rt);
-            drop(end);
-        });
-    });
-}
 
 filch::task_local! {
     static DEPTH: usize;

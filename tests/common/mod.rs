@@ -110,6 +110,21 @@ pub(crate) fn on_each_kind(test: impl Fn(Runtime) + Send + 'static) {
     });
 }
 
+/// Runs the test on each kind of runtime, with somebody who drives it meanwhile: what is polled here is no task.
+pub(crate) fn driven(test: impl Fn(&Runtime) + Send + 'static) {
+    on_each_kind(move |rt| {
+        let (end, ended) = async_channel::bounded::<()>(1);
+        std::thread::scope(|scope| {
+            scope.spawn(|| rt.block_on(ended.recv()));
+            let _entered = rt.enter();
+            // The other thread ends also if this panics.
+            let end = end;
+            test(&rt);
+            drop(end);
+        });
+    });
+}
+
 /// Panics unless all `workers` run tasks at the same time, and a thousand more tasks run after that.
 #[track_caller]
 pub(crate) fn assert_healthy(rt: &Runtime, workers: usize) {
