@@ -95,26 +95,3 @@ impl Asking {
         hears
     }
 }
-
-#[cfg(all(test, not(filch_loom)))]
-mod tests {
-    use crate::event_loop::cancel::Requests;
-
-    #[test]
-    fn a_request_comes_before_the_end_of_the_body_or_is_refused() {
-        let late = Requests::default();
-        assert_eq!(late.close(), None);
-        assert!(!late.request("late".into()));
-        assert_eq!(late.lock().requests(), 0, "it does not count");
-
-        let in_time = Requests::default();
-        assert!(in_time.request("in time".into()));
-        assert_eq!(in_time.close().as_deref(), Some("in time"));
-        assert!(!in_time.request("late".into()));
-
-        let taken_back = Requests::default();
-        assert!(taken_back.request("in time".into()));
-        assert_eq!(taken_back.lock().uncancel(), 0);
-        assert_eq!(taken_back.close(), None);
-    }
-}

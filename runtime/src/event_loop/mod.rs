@@ -24,6 +24,7 @@ mod inner;
 mod locks;
 mod queue;
 mod report;
+mod requests;
 mod runner;
 mod running;
 mod sock;

@@ -23,9 +23,10 @@ use std::task::{self, Poll, Wake, Waker};
 use parking_lot::Mutex;
 
 use super::body::Body;
-use super::cancel::{self, Delivery, Requests};
+use super::cancel;
 use super::contexts::Context;
 use super::report::ExceptionContext;
+use super::requests::{Delivery, Requests};
 use super::task_panic::{TaskError, TaskPanic};
 use super::{Entry, Inner};
 use crate::budget;

@@ -100,15 +100,29 @@ impl<A: Awaitable> Watching<A> {
     /// Waits until `look` finds something.
     async fn until<R>(&self, mut look: impl FnMut(&mut Progress) -> Option<R>) -> R {
         std::future::poll_fn(|context| {
-            let mut progress = self.shared.lock();
-            match look(&mut progress) {
-                Some(found) => Poll::Ready(found),
-                None => {
-                    let old = progress.waker.replace(context.waker().clone());
+            let new = context.waker();
+            let mut own = None;
+            loop {
+                let mut progress = self.shared.lock();
+                if let Some(found) = look(&mut progress) {
+                    return Poll::Ready(found);
+                }
+                if progress
+                    .waker
+                    .as_ref()
+                    .is_some_and(|old| old.will_wake(new))
+                {
+                    return Poll::Pending;
+                }
+                if let Some(own) = own.take() {
+                    let old = progress.waker.replace(own);
                     drop(progress);
                     drop(old);
-                    Poll::Pending
+                    return Poll::Pending;
                 }
+                drop(progress);
+                // Not under the lock: a clone may be anybody's code, as a drop is. Then look again.
+                own = Some(new.clone());
             }
         })
         .await
