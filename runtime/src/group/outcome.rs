@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::fmt;
+use std::io;
 use std::panic::Location;
 use std::sync::Mutex;
 
@@ -272,5 +273,37 @@ impl<E: fmt::Debug> fmt::Debug for GroupError<E> {
 impl<E: fmt::Debug + fmt::Display + 'static> std::error::Error for GroupError<E> {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.first().map(|failure| failure as _)
+    }
+}
+
+/// For `?` where I/O is done: the group's error inside one of the kind of its first [error](GroupError::errors); of the kind
+/// `TimedOut` if its deadline passed, and `Other` else.
+///
+/// # Examples
+/// ```
+/// use std::io;
+/// use filch::task::TaskGroup;
+///
+/// async fn read_all() -> io::Result<()> {
+///     TaskGroup::scope(async |group| {
+///         group.spawn(async { Err::<(), _>(io::Error::from(io::ErrorKind::NotFound)) });
+///         Ok(())
+///     })
+///     .await?;
+///     Ok(())
+/// }
+///
+/// # filch::block_on(async {
+/// assert_eq!(read_all().await.unwrap_err().kind(), io::ErrorKind::NotFound);
+/// # });
+/// ```
+impl From<GroupError<io::Error>> for io::Error {
+    fn from(error: GroupError<io::Error>) -> io::Error {
+        let kind = match error.errors().next() {
+            Some(first) => first.kind(),
+            None if error.is_elapsed => io::ErrorKind::TimedOut,
+            None => io::ErrorKind::Other,
+        };
+        io::Error::new(kind, error)
     }
 }
