@@ -1,7 +1,7 @@
 //! `asyncio_*`: the event loop against CPython's, doing the same in the same number of steps.
 //!
 //! filch's loop is driven by the measuring thread, as asyncio's is, on a runtime with the row's workers; what it measures is
-//! one loop on one core. CPython runs as a child that measures itself ([`Script`]), with asyncio's loop and, where it is
+//! one loop on one core. CPython runs as a child that measures itself ([`python`]), with asyncio's loop and, where it is
 //! installed, with uvloop's. All count what they have done, and the count is checked.
 //! `asyncio_task_bytes` is the growth of the resident set for each of 100,000 tasks that wait for ever, in a process of its
 //! own; not with uvloop, whose tasks are asyncio's. Not: I/O, several cores (`strands_64` has them), nor what Python code of
@@ -17,7 +17,7 @@ use filch::runtime::{Builder, Runtime};
 use filch::{EventLoop, Promise};
 
 use crate::problem::{Contestant, Wrong, expect, ns_each};
-use crate::python::Script;
+use crate::python;
 use crate::task_bytes::resident_bytes;
 
 /// Tasks whose memory is measured.
@@ -42,7 +42,7 @@ pub(crate) enum Doing {
 
 pub(crate) fn enter(doing: Doing, peer: &str, workers: usize) -> io::Result<Box<dyn Contestant>> {
     if peer != "filch" {
-        return Ok(Script::new(peer, script(doing)));
+        return Ok(python::script(peer, script(doing)));
     }
     let runtime = start(workers)?;
     let event_loop = {

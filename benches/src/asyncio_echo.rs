@@ -2,7 +2,7 @@
 //!
 //! Clients and servers are in one program on both sides: 64 clients send 64 bytes, wait for the same bytes, and send the next.
 //! filch runs them as tasks of its workers, all of them, which is what its streams are for; CPython has its one loop, asyncio's
-//! or uvloop's, in a child process that measures itself ([`Script`]). Connecting is not in the figure, and at the end the servers must have echoed what the
+//! or uvloop's, in a child process that measures itself ([`python`]). Connecting is not in the figure, and at the end the servers must have echoed what the
 //! clients counted. Not: one core against one core (`asyncio_echo_64_loop` is that), nor what the streams cost over plain
 //! sockets (`echo_64`). The kernel is a good part of filch's figure.
 
@@ -19,7 +19,7 @@ use filch::runtime::{Builder, Runtime};
 
 use crate::echo::{BACKLOG, MESSAGE};
 use crate::problem::{Contestant, Wrong, expect};
-use crate::python::Script;
+use crate::python;
 
 const CLIENTS: usize = 64;
 
@@ -32,7 +32,7 @@ pub(crate) enum Place {
 
 pub(crate) fn enter(place: Place, peer: &str, workers: usize) -> io::Result<Box<dyn Contestant>> {
     if peer != "filch" {
-        return Ok(Script::new(peer, ECHO));
+        return Ok(python::script(peer, ECHO));
     }
     let mut builder = Builder::new_multi_thread();
     let runtime = builder.worker_threads(workers).enable_all().build()?;

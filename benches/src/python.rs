@@ -70,18 +70,17 @@ fn said(script: &str) -> Option<String> {
     (output.status.success() && !text.trim().is_empty()).then(|| text.trim().to_owned())
 }
 
-/// A script for `peer` that prints its one figure. It has `WINDOW`, in seconds, and a loop of the peer's as `loop`.
-pub(crate) struct Script {
-    pub(crate) peer: &'static str,
-    pub(crate) text: String,
+/// Prints one figure. It has `WINDOW`, in seconds, and a loop of the peer's as `loop`.
+struct Script {
+    peer: &'static str,
+    text: String,
 }
 
-impl Script {
-    pub(crate) fn new(peer: &str, text: impl Into<String>) -> Box<dyn Contestant> {
-        let peer = if peer == UVLOOP { UVLOOP } else { ASYNCIO };
-        let text = text.into();
-        Box::new(Script { peer, text })
-    }
+/// A script for `peer`.
+pub(crate) fn script(peer: &str, text: impl Into<String>) -> Box<dyn Contestant> {
+    let peer = if peer == UVLOOP { UVLOOP } else { ASYNCIO };
+    let text = text.into();
+    Box::new(Script { peer, text })
 }
 
 impl Contestant for Script {
