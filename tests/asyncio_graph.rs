@@ -46,9 +46,8 @@ mod call_stack_test_base {
         capture_call_graph(None).unwrap().expect("there is a task")
     }
 
-    /// The body waits for its children, without their handles. Debug builds know that.
+    /// The body waits for its children, without their handles.
     #[test]
-    #[cfg(debug_assertions)]
     fn a_body_waits_for_its_group() {
         in_task(async || {
             let (on, task) = (here(), waits("c2_root"));

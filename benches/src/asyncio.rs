@@ -1,13 +1,13 @@
 //! `asyncio_*`: the event loop against CPython's, doing the same in the same number of steps.
 //!
 //! filch's loop is driven by the measuring thread, as asyncio's is, on a runtime with the row's workers; what it measures is
-//! one loop on one core. CPython runs as a child, `python3 -c`, once for each run; the child measures itself, so that its
-//! start is not in the figure. Both sides count what they have done, and the count is checked.
+//! one loop on one core. CPython runs as a child that measures itself ([`python`]), with asyncio's loop and, where it is
+//! installed, with uvloop's. All count what they have done, and the count is checked.
 //! `asyncio_task_bytes` is the growth of the resident set for each of 100,000 tasks that wait for ever, in a process of its
-//! own. Not: I/O, several cores (`strands_64` has them), nor what Python code of real programs costs.
+//! own; not with uvloop, whose tasks are asyncio's. Not: I/O, several cores (`strands_64` has them), nor what Python code of
+//! real programs costs.
 
 use std::io;
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -17,10 +17,8 @@ use filch::runtime::{Builder, Runtime};
 use filch::{EventLoop, Promise};
 
 use crate::problem::{Contestant, Wrong, expect, ns_each};
+use crate::python;
 use crate::task_bytes::resident_bytes;
-
-pub(crate) const PEERS: &[&str] = &["filch", PYTHON];
-const PYTHON: &str = "asyncio";
 
 /// Tasks whose memory is measured.
 const IDLE_TASKS: usize = 100_000;
@@ -43,8 +41,8 @@ pub(crate) enum Doing {
 }
 
 pub(crate) fn enter(doing: Doing, peer: &str, workers: usize) -> io::Result<Box<dyn Contestant>> {
-    if peer == PYTHON {
-        return Ok(Box::new(Python(doing)));
+    if peer != "filch" {
+        return Ok(python::script(peer, script(doing)));
     }
     let runtime = start(workers)?;
     let event_loop = {
@@ -61,14 +59,6 @@ pub(crate) fn enter(doing: Doing, peer: &str, workers: usize) -> io::Result<Box<
 fn start(workers: usize) -> io::Result<Runtime> {
     let mut builder = Builder::new_multi_thread();
     builder.worker_threads(workers).enable_all().build()
-}
-
-/// Whether there is a Python to measure against.
-pub(crate) fn has_python() -> bool {
-    let mut python = Command::new("python3");
-    let python = python.args(["-c", "import asyncio"]);
-    let quiet = python.stdout(Stdio::null()).stderr(Stdio::null());
-    quiet.status().is_ok_and(|status| status.success())
 }
 
 struct Filch {
@@ -175,34 +165,20 @@ fn task_bytes(on: &EventLoop) -> Result<f64, Wrong> {
     Ok((after - before) / IDLE_TASKS as f64)
 }
 
-struct Python(Doing);
-
-impl Contestant for Python {
-    fn round(&mut self, window: Duration) -> Result<f64, Wrong> {
-        let body = match self.0 {
-            Doing::CallSoon => CALL_SOON,
-            Doing::CreateTask => CREATE_TASK,
-            Doing::FutureChain => FUTURE_CHAIN,
-            Doing::Gather => GATHER,
-            Doing::Sleep0 => SLEEP_0,
-            Doing::TaskBytes => TASK_BYTES,
-        };
-        let script = format!("WINDOW = {}\n{FRAME}\n{body}", window.as_secs_f64());
-        let python = Command::new("python3").args(["-c", &script]).output();
-        let output = python.map_err(|e| format!("python3: {e}"))?;
-        let text = String::from_utf8_lossy(&output.stdout);
-        text.trim().parse().map_err(|_| {
-            let errors = String::from_utf8_lossy(&output.stderr);
-            format!("python3 says {text:?}, {errors}")
-        })
-    }
+fn script(doing: Doing) -> String {
+    let body = match doing {
+        Doing::CallSoon => CALL_SOON,
+        Doing::CreateTask => CREATE_TASK,
+        Doing::FutureChain => FUTURE_CHAIN,
+        Doing::Gather => GATHER,
+        Doing::Sleep0 => SLEEP_0,
+        Doing::TaskBytes => TASK_BYTES,
+    };
+    format!("{FRAME}\n{body}")
 }
 
 /// Repeats `batch`, which answers its operations, and prints the nanoseconds of each.
 const FRAME: &str = r"
-import asyncio, time
-loop = asyncio.new_event_loop()
-
 def ns_each(wanted, batch):
     begin = time.perf_counter()
     operations = 0

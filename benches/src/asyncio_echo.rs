@@ -1,13 +1,12 @@
 //! `asyncio_echo_64`: round trips a second over 64 connections on asyncio's streams, filch against CPython.
 //!
 //! Clients and servers are in one program on both sides: 64 clients send 64 bytes, wait for the same bytes, and send the next.
-//! filch runs them as tasks of its workers, all of them, which is what its streams are for; CPython has its one loop, in a child
-//! process that measures itself. Connecting is not in the figure, and at the end the servers must have echoed what the
+//! filch runs them as tasks of its workers, all of them, which is what its streams are for; CPython has its one loop, asyncio's
+//! or uvloop's, in a child process that measures itself ([`python`]). Connecting is not in the figure, and at the end the servers must have echoed what the
 //! clients counted. Not: one core against one core (`asyncio_echo_64_loop` is that), nor what the streams cost over plain
 //! sockets (`echo_64`). The kernel is a good part of filch's figure.
 
 use std::io;
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -18,9 +17,9 @@ use filch::asyncio::{
 };
 use filch::runtime::{Builder, Runtime};
 
-use crate::asyncio::PEERS;
 use crate::echo::{BACKLOG, MESSAGE};
 use crate::problem::{Contestant, Wrong, expect};
+use crate::python;
 
 const CLIENTS: usize = 64;
 
@@ -32,8 +31,8 @@ pub(crate) enum Place {
 }
 
 pub(crate) fn enter(place: Place, peer: &str, workers: usize) -> io::Result<Box<dyn Contestant>> {
-    if peer == PEERS[1] {
-        return Ok(Box::new(Python));
+    if peer != "filch" {
+        return Ok(python::script(peer, ECHO));
     }
     let mut builder = Builder::new_multi_thread();
     let runtime = builder.worker_threads(workers).enable_all().build()?;
@@ -146,25 +145,8 @@ async fn ask(
     Ok(trips)
 }
 
-struct Python;
-
-impl Contestant for Python {
-    fn round(&mut self, window: Duration) -> Result<f64, Wrong> {
-        let script = format!("WINDOW = {}\n{ECHO}", window.as_secs_f64());
-        let python = Command::new("python3").args(["-c", &script]).output();
-        let output = python.map_err(|e| format!("python3: {e}"))?;
-        let text = String::from_utf8_lossy(&output.stdout);
-        text.trim().parse().map_err(|_| {
-            let errors = String::from_utf8_lossy(&output.stderr);
-            format!("python3 says {text:?}, {errors}")
-        })
-    }
-}
-
 /// Prints round trips a second.
 const ECHO: &str = r"
-import asyncio, time
-
 CLIENTS, MESSAGE = 64, 64
 echoed = 0
 stop = False
@@ -203,5 +185,5 @@ async def main():
     server.close()
     print(trips / elapsed)
 
-asyncio.run(main())
+loop.run_until_complete(main())
 ";

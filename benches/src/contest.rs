@@ -32,13 +32,19 @@ pub(crate) struct Failure {
 }
 
 /// How many runs the row will report to `on_run`.
-pub(crate) fn count_runs(row: &Row, size: Size) -> u64 {
+pub(crate) fn count_runs(row: &Row, peers: &[&str], size: Size) -> u64 {
     let warm_ups = u64::from(row.layout == Layout::Together);
-    (u64::from(size.rounds) + warm_ups) * row.peers.len() as u64
+    (u64::from(size.rounds) + warm_ups) * peers.len() as u64
 }
 
-/// Runs the row; `on_run` hears of each run that has ended, warm-ups too.
-pub(crate) fn run(row: &Row, size: Size, workers: usize, mut on_run: impl FnMut()) -> Outcome {
+/// Runs the row with those of its peers that are there; `on_run` hears of each run that has ended, warm-ups too.
+pub(crate) fn run(
+    row: &Row,
+    peers: &[&str],
+    size: Size,
+    workers: usize,
+    mut on_run: impl FnMut(),
+) -> Outcome {
     let mut outcome = Outcome {
         runs: BTreeMap::new(),
         failure: None,
@@ -52,10 +58,10 @@ pub(crate) fn run(row: &Row, size: Size, workers: usize, mut on_run: impl FnMut(
         workers,
     };
     let errands = match row.layout {
-        Layout::Together => vec![errand(row.peers, true, size.rounds)],
+        Layout::Together => vec![errand(peers, true, size.rounds)],
         Layout::Apart => (0..size.rounds as usize)
             .flat_map(|round| {
-                (0..row.peers.len()).map(move |place| row.peers[(place + round) % row.peers.len()])
+                (0..peers.len()).map(move |place| peers[(place + round) % peers.len()])
             })
             .map(|peer| errand(&[peer], false, 1))
             .collect(),

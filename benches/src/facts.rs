@@ -6,6 +6,7 @@ use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::args::Plan;
+use crate::python::Installed;
 
 /// The lock file of the workspace: it says which versions were built, and cannot be out of date.
 const LOCK: &str = include_str!("../../Cargo.lock");
@@ -36,13 +37,16 @@ pub(crate) struct Facts {
 }
 
 impl Facts {
-    pub(crate) fn gather(plan: &Plan) -> Facts {
+    pub(crate) fn gather(plan: &Plan, installed: &Installed) -> Facts {
         let mut versions: Vec<_> = PACKAGES
             .iter()
             .filter_map(|name| Some((name.to_string(), locked(name)?)))
             .collect();
         let rustc = said_by("rustc", &["--version"]);
         versions.extend(rustc.map(|said| ("rustc".into(), said.replace("rustc ", ""))));
+        let Installed { python, uvloop } = installed;
+        let pythons = [("python", python), ("uvloop", uvloop)].into_iter();
+        versions.extend(pythons.filter_map(|(name, it)| Some((name.into(), it.clone()?))));
         versions.extend(commit().map(|commit| ("commit".into(), commit)));
         Facts {
             machine: machine(cpus()),

@@ -12,6 +12,7 @@ mod contest;
 mod engine;
 mod facts;
 mod problem;
+mod python;
 mod report;
 mod rows;
 mod stats;
@@ -61,6 +62,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::args::{Plan, Wish};
 use crate::child::Errand;
 use crate::facts::Facts;
+use crate::python::Installed;
 use crate::report::{Line, Report};
 
 fn main() -> ExitCode {
@@ -102,10 +104,12 @@ fn run(plan: Plan) -> ExitCode {
         eprintln!("filch-benches: a debug build: these figures mean nothing, use --release");
     }
     // First the facts: afterwards, the load of the machine is our own.
-    let facts = Facts::gather(&plan);
+    let installed = Installed::ask_for(&plan.rows);
+    let facts = Facts::gather(&plan, &installed);
     let report = Report {
         facts,
-        lines: contests(&plan),
+        lines: contests(&plan, &installed),
+        remark: installed.remark(&plan.rows),
     };
     print!("{}", report.table());
     match report.write(&folder(), plan.json) {
@@ -127,8 +131,9 @@ fn run(plan: Plan) -> ExitCode {
 }
 
 /// Row after row, with a progress bar on stderr; quiet when that is no terminal.
-fn contests(plan: &Plan) -> Vec<Line> {
-    let runs = |row: &rows::Row| contest::count_runs(row, row.size(plan.quick));
+fn contests(plan: &Plan, installed: &Installed) -> Vec<Line> {
+    let size = |row: &rows::Row| row.size(plan.quick);
+    let runs = |row: &rows::Row| contest::count_runs(row, &installed.peers(row), size(row));
     let all_runs = plan.rows.iter().map(|row| runs(row)).sum();
     let style = ProgressStyle::with_template("{bar:32} {pos}/{len} runs, {elapsed} {msg}")
         .expect("the template is right");
@@ -137,12 +142,13 @@ fn contests(plan: &Plan) -> Vec<Line> {
     let mut before = 0;
     for row in &plan.rows {
         bar.set_message(row.name);
+        let peers = installed.peers(row);
         let line = if plan.workers < row.least_workers {
             Line::left_out(row, format!("it needs {} workers", row.least_workers))
-        } else if row.peers == asyncio::PEERS && !asyncio::has_python() {
+        } else if peers.is_empty() {
             Line::left_out(row, "there is no python3 to measure against".to_owned())
         } else {
-            let outcome = contest::run(row, row.size(plan.quick), plan.workers, || bar.inc(1));
+            let outcome = contest::run(row, &peers, size(row), plan.workers, || bar.inc(1));
             Line::of(row, outcome)
         };
         // Also when the row ended early.

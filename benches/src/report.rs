@@ -20,6 +20,8 @@ use crate::stats::{Summary, quartiles};
 pub(crate) struct Report {
     pub(crate) facts: Facts,
     pub(crate) lines: Vec<Line>,
+    /// What is to be said of all rows of a kind.
+    pub(crate) remark: Option<String>,
 }
 
 /// One row with its figures.
@@ -157,7 +159,8 @@ impl Report {
     }
 
     fn notes(&self) -> impl Iterator<Item = String> {
-        self.lines.iter().filter_map(Line::note)
+        let notes = self.lines.iter().filter_map(Line::note);
+        notes.chain(self.remark.clone())
     }
 
     /// What makes the figures doubtful: rows that spread, and a machine that had other work. The load comes last, since it
@@ -188,6 +191,7 @@ impl Report {
             "versions": Value::Object(versions.collect()),
             "workers": facts.workers,
             "quick": facts.quick,
+            "remark": self.remark,
             "ratio": "filch : tokio, more than 1 means that filch is better",
             "spread": "distance between the quartiles in percent of the median",
             "rows": self.lines.iter().map(Line::to_json).collect::<Vec<_>>(),
@@ -292,8 +296,11 @@ mod tests {
             workers: 2,
             quick: true,
         };
-        let lines = vec![line];
-        Report { facts, lines }
+        Report {
+            facts,
+            lines: vec![line],
+            remark: None,
+        }
     }
 
     #[test]
@@ -323,6 +330,15 @@ mod tests {
         assert!(report.table().contains(&warning));
         assert!(page::draw(&report, "").contains(&escape(&warning)));
         assert_eq!(report.to_json()["warnings"], json!([warning]));
+    }
+
+    #[test]
+    fn every_form_has_what_is_to_be_said_of_all_rows_of_a_kind() {
+        let mut report = report(0.5, line(&[100.0], &[200.0], None));
+        report.remark = Some("tea is <out>".to_owned());
+        assert!(report.table().contains("\n! tea is <out>\n"));
+        assert!(page::draw(&report, "").contains("tea is &lt;out&gt;"));
+        assert_eq!(report.to_json()["remark"], "tea is <out>");
     }
 
     #[test]

@@ -1,8 +1,9 @@
-//! Rows about the event loop, against CPython's asyncio.
+//! Rows about the event loop, against CPython's asyncio, and uvloop where it is installed.
 
 use super::{Better, Layout, RUNS, Row, size};
 use crate::asyncio::{self, Doing};
 use crate::asyncio_echo::{self, Place};
+use crate::python;
 use crate::strands;
 use crate::thread_bytes;
 
@@ -12,7 +13,7 @@ macro_rules! asyncio {
             name: $name,
             floor: Some(10.0),
             about: $about,
-            peers: asyncio::PEERS,
+            peers: python::PEERS,
             enter: |peer, workers| asyncio::enter(Doing::$doing, peer, workers),
             ..RUNS
         }
@@ -50,7 +51,7 @@ pub(super) const ROWS: &[Row] = &[
         unit: "bytes/task",
         floor: None,
         about: "resident memory for each of 100,000 tasks of a loop that wait for ever",
-        peers: asyncio::PEERS,
+        peers: python::WITHOUT_LOOP,
         layout: Layout::Apart,
         full: size(3, 1_000),
         quick: size(1, 1_000),
@@ -63,7 +64,7 @@ pub(super) const ROWS: &[Row] = &[
         better: Better::Higher,
         floor: Some(5.0),
         about: "64-byte echo over 64 connections on asyncio's streams; filch's on all workers",
-        peers: asyncio::PEERS,
+        peers: python::PEERS,
         enter: |peer, workers| asyncio_echo::enter(Place::Workers, peer, workers),
         ..RUNS
     },
@@ -72,7 +73,7 @@ pub(super) const ROWS: &[Row] = &[
         unit: "round trips/s",
         better: Better::Higher,
         about: "the same with filch's streams in tasks of one loop: one core against one core",
-        peers: asyncio::PEERS,
+        peers: python::PEERS,
         enter: |peer, workers| asyncio_echo::enter(Place::Loop, peer, workers),
         ..RUNS
     },

@@ -98,7 +98,7 @@ pub(super) async fn accept_all(server: Arc<Shared>) {
 }
 
 impl Shared {
-    /// The next connection; none once the server is closed.
+    /// The next connection; none once the server is closed. The listeners take turns, so that a busy one keeps no other waiting.
     fn poll_accept(
         &self,
         context: &mut Context<'_>,
@@ -107,8 +107,11 @@ impl Shared {
         if state.is_closed {
             return Poll::Ready(None);
         }
-        for listener in &state.listeners {
-            if let Poll::Ready(accepted) = listener.poll_accept(context) {
+        let count = state.listeners.len();
+        for step in 0..count {
+            let at = (state.next_listener + step) % count;
+            if let Poll::Ready(accepted) = state.listeners[at].poll_accept(context) {
+                state.next_listener = at + 1;
                 return Poll::Ready(Some(accepted));
             }
         }

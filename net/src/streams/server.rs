@@ -82,6 +82,8 @@ pub(super) struct State {
     /// Bound, and not listening before `start_serving`.
     bound: Vec<TcpSocket>,
     pub(super) listeners: Vec<TcpListener>,
+    /// Whose turn it is.
+    pub(super) next_listener: usize,
     addrs: Vec<SocketAddr>,
     pub(super) is_closed: bool,
     /// Somebody is in `serve_forever`.
@@ -197,6 +199,7 @@ impl Server {
                 addrs: addrs.collect::<io::Result<_>>()?,
                 bound,
                 listeners: Vec::new(),
+                next_listener: 0,
                 is_closed: false,
                 serves_forever: false,
                 failed: None,
@@ -220,10 +223,13 @@ impl Server {
     /// [`start_serving(false)`](super::StreamOptions::start_serving).
     ///
     /// # Errors
-    /// If the addresses cannot be listened on, or the server is closed.
+    /// If one of the addresses cannot be listened on, which closes the server; or if it is closed already.
     ///
     /// # Cancel safety
     /// Safe: it is done at its first poll.
+    ///
+    /// # Source
+    /// `Server.start_serving`. There a server is said to serve that could not listen on all its addresses.
     pub async fn start_serving(&self) -> io::Result<()> {
         let shared = self.shared();
         let mut state = shared.state.lock();
@@ -235,9 +241,16 @@ impl Server {
             return Ok(());
         }
         let _entered = shared.runtime.enter();
-        for socket in bound {
-            let listener = socket.listen(shared.settings.backlog)?;
-            state.listeners.push(listener);
+        let backlog = shared.settings.backlog;
+        let listeners = bound.into_iter().map(|socket| socket.listen(backlog));
+        match listeners.collect() {
+            Ok(listeners) => state.listeners = listeners,
+            Err(error) => {
+                // Nobody would accept from those that do listen.
+                drop(state);
+                shared.close();
+                return Err(error);
+            }
         }
         drop(state);
         let accepting = shared.clone();

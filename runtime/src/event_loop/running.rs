@@ -22,18 +22,40 @@ pub(super) fn running() -> EventLoop {
     }
 }
 
-/// The loop whose callback or task this thread runs now.
+/// The loop whose callback or task this thread runs now; none elsewhere.
 ///
 /// # Source
-/// `asyncio.get_running_loop`.
+/// `asyncio.get_running_loop`, which raises `RuntimeError` elsewhere.
+///
+/// # Examples
+/// ```
+/// use filch::asyncio::get_running_loop;
+///
+/// let event_loop = filch::EventLoop::new();
+/// let inside = event_loop.run_until_complete(async { get_running_loop().is_some() });
+/// assert!(inside.unwrap());
+/// assert!(get_running_loop().is_none());
+/// ```
 pub fn get_running_loop() -> Option<EventLoop> {
     EventLoop::current()
 }
 
-/// The task of a loop whose step this thread runs now.
+/// The task of a loop whose step this thread runs now; none in a callback, and none elsewhere.
 ///
 /// # Source
 /// `asyncio.current_task`.
+///
+/// # Examples
+/// ```
+/// use filch::asyncio::{create_task, current_task, run};
+///
+/// run(async {
+///     let task = create_task(async { current_task().unwrap().id() });
+///     let id = task.task().id();
+///     assert_eq!(task.await.unwrap(), id);
+/// }).unwrap();
+/// assert!(current_task().is_none());
+/// ```
 pub fn current_task() -> Option<TaskRef> {
     task::current().map(TaskRef)
 }
@@ -42,18 +64,48 @@ pub fn current_task() -> Option<TaskRef> {
 ///
 /// # Panics
 /// Outside a loop.
+///
+/// # Source
+/// `asyncio.all_tasks`.
+///
+/// # Examples
+/// ```
+/// use filch::asyncio::{all_tasks, create_task, run};
+///
+/// run(async {
+///     let tea = create_task(async {});
+///     assert_eq!(all_tasks().len(), 2);
+///     tea.await.unwrap();
+///     assert_eq!(all_tasks().len(), 1);
+/// }).unwrap();
+/// ```
 #[track_caller]
 pub fn all_tasks() -> Vec<TaskRef> {
     running().all_tasks()
 }
 
-/// Makes a task of the running loop.
+/// Makes a task of the running loop. It begins after the current step, and runs on when its handle is dropped.
+///
+/// A name, or a start at once, is set by [`EventLoop::build_task`].
 ///
 /// # Panics
 /// Outside a loop.
 ///
 /// # Source
 /// `asyncio.create_task`.
+///
+/// # Examples
+/// ```
+/// use filch::asyncio::{create_task, run};
+///
+/// let sum = run(async {
+///     let two = create_task(async { 2 });
+///     let three = create_task(async { 3 });
+///     // Both run while this waits.
+///     two.await.unwrap() + three.await.unwrap()
+/// });
+/// assert_eq!(sum.unwrap(), 5);
+/// ```
 #[track_caller]
 pub fn create_task<F>(future: F) -> LoopTask<F::Output>
 where
@@ -73,6 +125,18 @@ where
 ///
 /// # Source
 /// `asyncio.ensure_future`.
+///
+/// # Examples
+/// ```
+/// use filch::asyncio::{create_task, ensure_future, run};
+///
+/// run(async {
+///     let tea = ensure_future(async { "tea" });
+///     let same = ensure_future(tea.clone());
+///     assert_eq!(same.task().id(), tea.task().id());
+///     assert_eq!(tea.await.unwrap(), "tea");
+/// }).unwrap();
+/// ```
 #[track_caller]
 pub fn ensure_future<A: Ensure>(what: A) -> A::Awaitable {
     what.ensure_on(&running(), Location::caller())
@@ -85,6 +149,23 @@ pub fn ensure_future<A: Ensure>(what: A) -> A::Awaitable {
 ///
 /// # Cancel safety
 /// Safe: dropping the future forgets the wait only.
+///
+/// # Source
+/// `await future`, in asyncio; [`Promise::wait`](crate::Promise::wait) is the wait of a task that leaves the promise alone.
+///
+/// # Examples
+/// ```
+/// use filch::asyncio::{create_task, get_running_loop, run, sleep, wait_on};
+///
+/// run(async {
+///     let tea = get_running_loop().unwrap().create_future::<(), String>();
+///     let guest = create_task(wait_on(tea.clone()));
+///     sleep(std::time::Duration::ZERO).await;
+///     guest.cancel("in a hurry");
+///     assert!(guest.await.is_err());
+///     assert!(tea.is_cancelled());
+/// }).unwrap();
+/// ```
 pub fn wait_on<A: Awaitable>(what: A) -> Leaf<A, A::Value, A::Error> {
     Leaf::new(what)
 }
@@ -99,6 +180,16 @@ pub fn wait_on<A: Awaitable>(what: A) -> Leaf<A, A::Value, A::Error> {
 ///
 /// # Source
 /// `asyncio.sleep`.
+///
+/// # Examples
+/// ```
+/// use std::time::{Duration, Instant};
+///
+/// let event_loop = filch::EventLoop::new();
+/// let begin = Instant::now();
+/// event_loop.run_until_complete(filch::asyncio::sleep(Duration::from_millis(5))).unwrap();
+/// assert!(begin.elapsed() >= Duration::from_millis(5));
+/// ```
 pub async fn sleep(delay: Duration) {
     if delay.is_zero() {
         crate::spawn::yield_now().await;

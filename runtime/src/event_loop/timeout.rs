@@ -185,9 +185,11 @@ impl Timeout {
     }
 
     /// The part begins, in the current task. The delay counts from now; the moment is given, to be set.
-    fn enter(&self, delay: Option<Duration>) -> Option<Instant> {
+    ///
+    /// Panics tell the place in their message: a poll has no caller of the user's that `track_caller` could find.
+    fn enter(&self, delay: Option<Duration>, place: &Location<'_>) -> Option<Instant> {
         let Some(task) = super::current_task() else {
-            panic!("Timeout should be used inside a task");
+            panic!("Timeout should be used inside a task ({place})");
         };
         let inside = Inside {
             requests: task.cancelling(),
@@ -196,7 +198,7 @@ impl Timeout {
         let mut state = self.0.lock();
         assert!(
             state.phase == Phase::Created,
-            "Timeout has already been entered"
+            "Timeout has already been entered ({place})"
         );
         state.phase = Phase::Active;
         state.inside = Some(inside);
@@ -242,7 +244,7 @@ struct Part {
 impl Part {
     fn begin(&mut self) {
         if !std::mem::replace(&mut self.has_begun, true) {
-            let when = self.timeout.enter(self.delay);
+            let when = self.timeout.enter(self.delay, self.place);
             self.is_inside = true;
             self.timeout.set(when, self.place);
         }
@@ -368,6 +370,24 @@ pub fn timeout<F: IntoFuture>(delay: Option<Duration>, future: F) -> Limited<F::
 ///
 /// # Panics
 /// As [`timeout`].
+///
+/// # Cancel safety
+/// As [`timeout`].
+///
+/// # Source
+/// `asyncio.timeout_at`.
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// use filch::asyncio::{get_running_loop, run, timeout_at};
+///
+/// let outcome = run(async {
+///     let end = get_running_loop().unwrap().time() + Duration::from_millis(5);
+///     timeout_at(Some(end), std::future::pending::<()>()).await
+/// });
+/// assert!(outcome.unwrap().is_err());
+/// ```
 #[track_caller]
 pub fn timeout_at<F: IntoFuture>(when: Option<Instant>, future: F) -> Limited<F::IntoFuture> {
     Timeout::at(when).run(future)

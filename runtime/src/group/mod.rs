@@ -22,7 +22,6 @@ use std::task::{Context, Poll};
 use self::child::Begun;
 use self::room::Wait;
 use self::shared::{By, Shared};
-use self::waited::Waited;
 pub(crate) use self::waited::waited;
 use crate::cancel::with_grace;
 use crate::cancellation::{Cancellation, Reason};
@@ -420,30 +419,21 @@ impl<E> fmt::Debug for TaskGroup<E> {
 struct Ended {
     group: Arc<Shared>,
     key: u64,
-    waited: Waited,
 }
 
 impl Ended {
     fn new(group: Arc<Shared>) -> Ended {
         let key = group.key();
-        Ended {
-            group,
-            key,
-            waited: Waited::default(),
-        }
+        Ended { group, key }
     }
 }
 
 impl Future for Ended {
     type Output = ();
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        let this = &mut *self;
-        match this.group.count.wait(this.key, context.waker()) {
-            true => {
-                this.waited.enter(&this.group);
-                Poll::Pending
-            }
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        match self.group.count.wait(self.key, context.waker()) {
+            true => Poll::Pending,
             false => Poll::Ready(()),
         }
     }

@@ -10,8 +10,10 @@ use slab::Slab;
 
 use super::count::Count;
 use super::room::Room;
+use super::waited;
 use crate::cancel::CancelScope;
 use crate::cancellation::Cancellation;
+use crate::census::Counted;
 use crate::sync_prim::{AtomicBool, Mutex, Ordering};
 use crate::task::{Task, current};
 use std::sync::Arc;
@@ -34,6 +36,8 @@ struct State {
     stop: Option<Stop>,
     /// Children that wait for something.
     children: Slab<Task>,
+    /// From the first of them on.
+    counted: Option<Counted<Shared>>,
     /// Each is a `Failure<E>`.
     failures: Vec<Box<dyn Any + Send>>,
     /// The group around this one, when the future of this one's scope was dropped before all had left.
@@ -175,10 +179,15 @@ impl Shared {
     }
 
     /// A child that has to wait says where it is. None if it is told to stop instead.
-    pub(super) fn register(&self, child: Task) -> Option<usize> {
+    pub(super) fn register(self: &Arc<Self>, child: Task) -> Option<usize> {
         let mut state = self.state.lock();
         match &state.stop {
-            None => Some(state.children.insert(child)),
+            None => {
+                if state.counted.is_none() {
+                    state.counted = Some(waited::count(self));
+                }
+                Some(state.children.insert(child))
+            }
             Some(stop) => {
                 let stop = stop.clone();
                 drop(state);

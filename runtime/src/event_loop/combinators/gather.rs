@@ -23,6 +23,7 @@ use crate::promise::{Follow, Lead, Promise, PromiseError};
 ///
 /// A handle: clones are the same. Who drops them all forgets the wait.
 // No type in it is named by way of `A`: see `Leaf`.
+#[must_use = "nobody waits for what was gathered, nor hears of an error, unless you `.await` it"]
 pub struct Gather<A, V, E>(Arc<Shared<A, V, E>>);
 
 struct Shared<A, V, E> {

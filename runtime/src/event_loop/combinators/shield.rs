@@ -35,6 +35,7 @@ use crate::promise::{Follow, Lead, Promise, PromiseError, WeakPromise};
 /// assert!(!made.is_cancelled());
 /// ```
 #[track_caller]
+#[must_use = "a shield keeps nothing from being cancelled unless it is what you `.await`"]
 pub fn shield<A: Ensure>(
     what: A,
 ) -> Promise<<A::Awaitable as Awaitable>::Value, <A::Awaitable as Awaitable>::Error> {

@@ -237,6 +237,7 @@ async fn wait_at<A: Awaitable>(
 }
 
 /// The tasks or promises of a call, one after the other as they are done: [`as_completed`].
+#[must_use = "nothing is waited for before `next`"]
 pub struct AsCompleted<A: Awaitable> {
     watching: Watching<A>,
     given: usize,

@@ -2,11 +2,12 @@
 //!
 //! A task that awaits has its waker in the list of what it awaits ([`Promise`], the join side of a task), and `gather`,
 //! `wait` and `shield` hang something there that says where it leads ([`Lead`]). So nothing is kept for the graph, and a wait
-//! costs the same without it. `living` takes a picture of all living tasks, and finds the one behind a waker by its address:
-//! since the picture keeps the tasks alive, no other has it. `text` draws; neither recurses, however long a chain is.
+//! costs the same without it; but a group with a child that waits is counted, once ([`waited`]). `living` takes a picture of
+//! all living tasks, and finds the one behind a waker by its address: since the picture keeps the tasks alive, no other has it. `text` draws; neither recurses, however long a chain is.
 //!
 //! [`Promise`]: crate::Promise
 //! [`Lead`]: crate::promise::Lead
+//! [`waited`]: crate::group::waited
 
 mod living;
 mod text;
@@ -219,9 +220,9 @@ impl std::error::Error for NoRunningLoop {}
 ///
 /// A task of a loop and a task of [`filch::spawn`](crate::spawn) alike. `gather`, `wait`, `shield`, `wait_for` and
 /// [`Promise::chain`](crate::Promise::chain) are looked through: what they wait for is awaited by whoever awaits them. So
-/// are `join!` and `select!`. A body that waits for the children of its [`TaskGroup`](crate::group::TaskGroup) is known in debug
-/// builds; in others, and before it waits, only where it awaits their handles. Not known are: futures with wakers of their own,
-/// as in `FuturesUnordered`; who waits for a lock, a queue or a channel. A [`JoinSet`](crate::JoinSet) or [`as_completed`](super::as_completed) whose `next` was dropped counts as
+/// are `join!` and `select!`. A body that waits for the children of its [`TaskGroup`](crate::group::TaskGroup) is
+/// known, too; before its end, where it awaits their handles. Not known are: futures with wakers of their own, as in
+/// `FuturesUnordered`; who waits for a lock, a queue or a channel. A [`JoinSet`](crate::JoinSet) or [`as_completed`](super::as_completed) whose `next` was dropped counts as
 /// waiting until it is asked again or goes.
 ///
 /// It costs time in proportion to all living tasks of the process, and their waits; those do not pay for it before. The tasks
