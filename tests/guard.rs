@@ -45,8 +45,7 @@ struct Echoes(Arc<(Mutex<Count>, Condvar)>);
 #[derive(Default)]
 struct Count {
     sent: usize,
-    /// Of each answer: how many more bytes had been sent when it came.
-    behind: Vec<usize>,
+    answered: usize,
 }
 
 impl Echoes {
@@ -68,9 +67,7 @@ impl Echoes {
         });
         let reading = std::thread::spawn(move || {
             while answers.read_exact(&mut [0]).is_ok() {
-                let mut count = came.count();
-                let behind = count.sent - count.behind.len() - 1;
-                count.behind.push(behind);
+                came.count().answered += 1;
                 came.0.1.notify_all();
             }
         });
@@ -81,7 +78,7 @@ impl Echoes {
     fn pass(&self, bytes: usize) {
         let count = self.count();
         let goal = count.sent + bytes;
-        let waits = |count: &mut Count| count.behind.len() < goal;
+        let waits = |count: &mut Count| count.answered < goal;
         let waited = self.0.1.wait_timeout_while(count, a_while(), waits);
         let is_late = waited.unwrap().1.timed_out();
         assert!(!is_late, "no echoes while others are blocked");
@@ -98,7 +95,7 @@ fn echo_while_all_but_one_are_blocked(workers: usize, mode: ReactorMode) {
         rt.spawn(echo(here));
         threads.extend(echoes.peer(there, &stop));
     }
-    let rounds: Vec<_> = (0..many(50)).map(|_| Meeting::of(workers - 1)).collect();
+    let rounds: Vec<_> = (0..many(30)).map(|_| Meeting::of(workers - 1)).collect();
     let blockers: Vec<_> = (1..workers)
         .map(|_| {
             let (rounds, echoes) = (rounds.clone(), echoes.clone());
@@ -120,18 +117,10 @@ fn echo_while_all_but_one_are_blocked(workers: usize, mode: ReactorMode) {
     threads
         .into_iter()
         .for_each(|thread| thread.join().unwrap());
-    for echoes in &echoes {
-        let mut behind = std::mem::take(&mut echoes.count().behind);
-        behind.sort_unstable();
-        let of = |percent: usize| behind[behind.len() * percent / 100];
-        let (half, most) = (of(50), of(99));
-        println!("{workers} workers, {mode:?}: behind by {half}, 1 of 100 by {most} or more");
-        // In milliseconds as this machine gives them, now. That 99 of 100 are so quick is for the benchmark to show
-        // (`echo_blocked_p99`), on a machine that has nothing else to do.
-        assert!(half < 5, "half of all answers are {half} ms late or more");
-    }
 }
 
+/// A blocked worker goes on only when the others have answered: by order, not by the clock, so that it does not matter what
+/// else the machine does. How quick they are is in the benchmark, `echo_blocked_p99`.
 #[test]
 fn echoes_go_on_while_all_workers_but_one_are_blocked() {
     bounded(|| {
