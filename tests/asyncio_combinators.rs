@@ -5,7 +5,7 @@ use std::future::pending;
 
 use filch::asyncio::{
     self, LoopTask, ReturnWhen, as_completed, catch_cancel, create_task, current_task, gather,
-    shield, sleep, wait, wait_on,
+    get_running_loop, shield, sleep, wait, wait_on,
 };
 use filch::{EventLoop, Promise, PromiseError};
 
@@ -382,8 +382,10 @@ mod shield_tests {
         in_task(|| async {
             let log = Log::new();
             let said = log.clone();
+            let go: Promise<(), ()> = get_running_loop().unwrap().create_future();
+            let begins = go.clone();
             let inner = create_task(async move {
-                sleep(ms(5)).await;
+                begins.wait().await.unwrap();
                 said.say("done");
             });
             let waits = inner.clone();
@@ -392,6 +394,7 @@ mod shield_tests {
             outer.cancel("");
             assert!(outer.await.is_err());
             assert!(!inner.is_done());
+            go.set_result(()).unwrap();
             inner.await.unwrap();
             assert_eq!(log.take(), ["done"]);
         });

@@ -243,12 +243,13 @@ mod asyncio_wait_for_test {
     #[test]
     fn test_shielded_timeout() {
         in_task(|| async {
-            let inner = create_task(async {
-                sleep(ms(15)).await;
-                7
-            });
+            let future: Promise<u32, ()> = get_running_loop().unwrap().create_future();
+            let waits = future.clone();
+            let inner = create_task(async move { waits.wait().await.unwrap() });
             assert!(wait_for(shield(inner.clone()), Some(ms(2))).await.is_err());
+            // Nobody has stopped it: it gives the value that comes now.
             assert!(!inner.is_done());
+            future.set_result(7).unwrap();
             assert_eq!(inner.await, Ok(7));
         });
     }

@@ -12,8 +12,8 @@ use filch::runtime::{Builder, Handle, Runtime, RuntimeFlavor};
 
 mod common;
 use common::{
-    assert_ended, assert_healthy, bounded, child, child_role, eventually, multi, run_child, single,
-    threads_called,
+    a_while, assert_ended, assert_healthy, block_workers, bounded, child, child_role, eventually,
+    multi, run_child, single, threads_called,
 };
 
 /// A child that builds with the environment's number of workers; `role` is how many it expects, or "error".
@@ -254,10 +254,15 @@ fn a_builder_builds_the_same_runtime_again() {
         for nth in 1..=2 {
             println!("runtime {nth}");
             let rt = builder.build().unwrap();
-            let task = rt.spawn(async { std::thread::sleep(Duration::from_millis(100)) });
-            rt.block_on(task).unwrap();
+            // One long poll, until it is reported.
+            let gate = block_workers(&rt, 1);
+            let mut said = Vec::new();
+            while !said.contains(&"stall") {
+                said.push(told.recv_timeout(a_while()).unwrap());
+            }
+            gate.open();
             drop(rt);
-            let said: Vec<_> = told.try_iter().collect();
+            said.extend(told.try_iter());
             assert_eq!(said.iter().filter(|s| **s == "start").count(), 2);
             assert_eq!(said.iter().filter(|s| **s == "stall").count(), 1);
         }

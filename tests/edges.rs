@@ -53,10 +53,13 @@ fn a_waker_on_the_reactor_thread_may_wait_for_a_task_that_it_spawns() {
         let waker = Waker::from(Arc::new(SpawnsAndWaits(rt.handle().clone(), tell)));
         let mut sleep = {
             let _entered = rt.enter();
-            Box::pin(filch::time::sleep(Duration::from_millis(50)))
+            Box::pin(filch::time::sleep(Duration::from_secs(3600)))
         };
         let polled = sleep.as_mut().poll(&mut Context::from_waker(&waker));
         assert!(polled.is_pending());
+        sleep
+            .as_mut()
+            .reset(filch::time::Instant::now() + Duration::from_millis(10));
         assert!(told.recv().unwrap(), "the task was never run");
     });
 }

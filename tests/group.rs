@@ -66,13 +66,16 @@ fn a_value_that_nobody_takes_is_dropped_before_the_group_ends() {
             let drops = Drops::default();
             let theirs = drops.clone();
             let all = TaskGroup::scope(async move |group: Group| {
+                let (go, gone) = async_channel::bounded::<()>(1);
                 for _ in 0..4 {
-                    let counted = theirs.counted();
+                    let (counted, gone) = (theirs.counted(), gone.clone());
                     group.spawn(async move {
-                        yield_now().await;
+                        gone.recv().await.unwrap_err();
                         Ok(counted)
                     });
                 }
+                // None of them is done before its handle is dropped: else somebody might have taken the value.
+                drop(go);
                 Ok(())
             });
             end(&rt, all).unwrap();

@@ -66,8 +66,11 @@ fn a_peer_that_does_not_read_is_dropped_after_the_grace() {
         let stop = Stop::new();
         let server = filch::spawn(serve(listener, stop.clone(), Duration::from_millis(50)));
         let mut client = TcpStream::connect(addr).await?;
-        // Writes until the server, whose answers nobody reads, reads no more.
+        // It is served: one answer is read.
         let line = [&[b'x'; 8191][..], b"\n"].concat();
+        client.write_all(&line).await?;
+        client.read_exact(&mut vec![0; line.len()]).await?;
+        // Writes until the server, whose answers nobody reads any more, reads no more.
         let stuck = Duration::from_millis(300);
         while filch::time::timeout(stuck, client.write_all(&line))
             .await

@@ -293,28 +293,33 @@ fn timers_that_wait_when_the_runtime_ends_drop_their_wakers_once() {
     });
 }
 
-/// With 50 us slack of the kernel, a deadline within a millisecond is not rounded up to the next one; on a machine with
-/// nothing else to do, that is. A tenth of many is enough to tell.
+/// With 50 us slack of the kernel, a deadline within a millisecond is not rounded up to the next one: it is kept about as
+/// well as a thread's own sleep, which tells what this machine can do now. A tenth of many is enough to tell.
 #[test]
 fn a_deadline_is_kept_to_less_than_a_millisecond() {
     bounded(|| {
         for rt in [multi(2), single()] {
-            let late = rt.block_on(async {
-                let mut late = Vec::new();
+            let (late, thread) = rt.block_on(async {
+                let (mut late, mut threads) = (Vec::new(), Vec::new());
                 for _ in 0..200 {
                     let deadline = Instant::now() + Duration::from_micros(300);
                     sleep_until(deadline).await;
                     late.push(deadline.elapsed());
+                    let deadline = Instant::now() + Duration::from_micros(300);
+                    std::thread::sleep(Duration::from_micros(300));
+                    threads.push(deadline.elapsed());
                 }
                 late.sort_unstable();
-                late
+                threads.sort_unstable();
+                (late, threads[20])
             });
             println!(
                 "p10 {:?}, p50 {:?}, p99 {:?}",
                 late[20], late[100], late[198]
             );
             if cfg!(any(target_os = "linux", target_os = "macos")) {
-                assert!(late[20] < Duration::from_micros(500), "{:?}", late[20]);
+                let limit = thread + Duration::from_micros(500);
+                assert!(late[20] < limit, "{:?}, a thread {thread:?}", late[20]);
             }
         }
     });

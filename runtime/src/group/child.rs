@@ -220,7 +220,8 @@ where
 }
 
 /// Awaits the value of a child of a [`TaskGroup`](super::TaskGroup). Dropping it changes nothing: the group waits for
-/// the child all the same, and a value that nobody awaits is dropped with the child.
+/// the child all the same, and a value that nobody awaits is dropped with the child; if the handle goes in the very moment
+/// in which the child ends, then a moment later, maybe after the group's end.
 ///
 /// # Errors
 /// Awaiting gives a [`JoinError`] if there is no value. The error or the panic of the child itself is with the group.
