@@ -4,6 +4,7 @@
 //! one re-enqueues a task, and each due deadline's waker is woken. Whoever has the [`lease`] may turn: the reactor thread ([`guard`]) or, in
 //! shared mode, a worker that has run dry.
 
+mod elsewhere;
 pub(crate) mod guard;
 mod horizon;
 mod keys;
@@ -144,6 +145,12 @@ impl Reactor {
     #[inline]
     pub(crate) fn timer_seat(&self, number: usize) -> &Arc<TimerSeat> {
         self.timers.seat(number)
+    }
+
+    /// Cancels a timer, on the thread of a worker.
+    #[inline]
+    pub(crate) fn leave_timer(&self, seat: Arc<TimerSeat>, key: TimerKey) {
+        self.timers.leave(seat, key);
     }
 
     /// Wakes whoever waits for a deadline that has come by now: a test has moved the clock.
