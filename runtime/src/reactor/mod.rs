@@ -16,7 +16,7 @@ mod turn;
 
 use std::cell::Cell;
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
+use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::{Arc, OnceLock};
 use std::task::Waker;
 use std::time::Duration;
@@ -65,8 +65,8 @@ pub(crate) struct Reactor {
     lease: CachePadded<Lease>,
     keys: Keys,
     timers: Timers,
-    /// Turns so far: a number by which the guard sees that somebody attends the poller.
-    turns: AtomicUsize,
+    /// Somebody has turned the poller since the guard last looked.
+    turned: CachePadded<AtomicBool>,
     lends: bool,
     pub(super) bell: Bell,
     /// The reactor thread's, if there is one.
@@ -96,7 +96,7 @@ impl Reactor {
             lease: CachePadded::new(Lease::new()),
             keys: Keys::default(),
             timers: Timers::new(seats, clock, Box::new(move || notifies.notify())),
-            turns: AtomicUsize::new(0),
+            turned: CachePadded::new(AtomicBool::new(false)),
             lends,
             bell: Bell::new(),
             guard: OnceLock::new(),
@@ -109,8 +109,18 @@ impl Reactor {
         let _only_once = self.guard.set(unparker);
     }
 
-    fn turns(&self) -> usize {
-        self.turns.load(Ordering::Relaxed)
+    /// True if somebody has turned the poller since the last call.
+    fn was_turned(&self) -> bool {
+        // Ordering: Relaxed: a turn that is missed is made up for by one of the guard's own.
+        self.turned.swap(false, Ordering::Relaxed)
+    }
+
+    /// Tells the guard. The look comes first: all workers do this all the time, and the line stays with all of them.
+    #[inline]
+    fn tell_turned(&self) {
+        if !self.turned.load(Ordering::Relaxed) {
+            self.turned.store(true, Ordering::Relaxed);
+        }
     }
 
     fn is_ending(&self) -> bool {
@@ -178,7 +188,7 @@ impl Reactor {
         } else {
             self.port.wait(events, limit, exact);
         }
-        self.turns.fetch_add(1, Ordering::Relaxed);
+        self.tell_turned();
         self.keys.for_each(&events.ready, |source, ready| {
             source.set(ready, |waiters| done.push(waiters));
         });
@@ -240,6 +250,11 @@ impl Driver for Reactor {
     }
 
     fn look(&self) {
+        // Workers that only compute look as often as others: they do not take turns at the lease for it.
+        if self.keys.is_empty() && !self.timers.has_any() {
+            self.tell_turned();
+            return;
+        }
         if let Ok(held) = self.lease.take(For::Look) {
             let turn = self.turn(Some(Duration::ZERO), false);
             // Where a stopped clock may move by itself, nobody may have the poller before those are woken for whom it
