@@ -4,12 +4,12 @@
 //! counts of who holds the task and the seat: half a dozen cache lines, to and fro, for each timer. So it leaves a note, under
 //! a lock of its own, and the worker whose seat it is goes through the notes by the dozen: it has all the rest at hand.
 //!
-//! | who                                | when                               | what for                                    |
-//! |------------------------------------|------------------------------------|---------------------------------------------|
-//! | the seat's worker, with its lock   | it sets a timer, and there are many| memory                                      |
-//! | who leaves a note                  | there are too many                 | memory, where no timer is set any more      |
-//! | whoever turns the poller           | there are some                     | memory, where few are cancelled             |
-//! | whoever takes out what is due      | before it does                     | what is cancelled does not come after that  |
+//! | who goes through the notes         | when                                    | what for                                 |
+//! |------------------------------------|-----------------------------------------|------------------------------------------|
+//! | the seat's worker, with its lock   | it sets a timer, and there are many     | the common case                          |
+//! | who leaves a note                  | there are too many                      | memory, where no timer is set any more   |
+//! | a worker that looks into the poller| now and then, and before it sleeps      | memory, where few are cancelled          |
+//! | whoever takes out what is due      | before it does                          | what is cancelled does not come after it |
 //!
 //! The last row is the promise; it rests on the locks alone. [`Elsewhere::amount`] is a hint that cannot be missed by who
 //! comes after the note: it is written before the note's lock is given back. Model:

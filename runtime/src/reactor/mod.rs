@@ -160,7 +160,11 @@ impl Reactor {
     /// Cancels a timer, on the thread of a worker.
     #[inline]
     pub(crate) fn leave_timer(&self, seat: Arc<TimerSeat>, key: TimerKey) {
-        self.timers.leave(seat, key);
+        match self.lends {
+            true => self.timers.leave(seat, key),
+            // Nobody looks who would go through it.
+            false => seat.cancel(key),
+        }
     }
 
     /// Wakes whoever waits for a deadline that has come by now: a test has moved the clock.
@@ -255,6 +259,8 @@ impl Driver for Reactor {
             self.tell_turned();
             return;
         }
+        // Here, and not in a turn: each worker comes by before it sleeps, whoever has the poller.
+        self.timers.tidy_up();
         if let Ok(held) = self.lease.take(For::Look) {
             let turn = self.turn(Some(Duration::ZERO), false);
             // Where a stopped clock may move by itself, nobody may have the poller before those are woken for whom it

@@ -332,6 +332,15 @@ impl Timers {
         }
     }
 
+    /// Takes out what was cancelled elsewhere, on all seats.
+    pub(super) fn tidy_up(&self) {
+        for seat in &self.seats {
+            if seat.elsewhere.is_at_least(Amount::Some) {
+                seat.tidy_up();
+            }
+        }
+    }
+
     fn earliest(&self) -> u64 {
         let all = self.seats.iter().map(|seat| seat.earliest.get());
         all.min().unwrap_or(NEVER)
@@ -384,11 +393,6 @@ impl Timers {
         // No clock is read while there is no deadline at all.
         if earliest == NEVER {
             return;
-        }
-        for seat in &self.seats {
-            if seat.elsewhere.is_at_least(Amount::Some) {
-                seat.tidy_up();
-            }
         }
         let now = self.shared.clock.nanos();
         self.shared.lately.store(now, Ordering::Relaxed);

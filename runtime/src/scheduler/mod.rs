@@ -197,7 +197,10 @@ impl Scheduler {
     fn launch<T>(self: &Arc<Self>, spawned: Spawned<T>) -> JoinHandle<T> {
         let Spawned { job, owner, joiner } = spawned;
         let left = with_here(self, |worker| {
-            let (seat, ended) = (worker.map(Worker::seat), worker.and_then(Worker::ended));
+            let (seat, ended) = (
+                worker.map(Worker::seat),
+                worker.and_then(|worker| worker.ended.own()),
+            );
             if !self.live.insert(owner, &job, seat, ended) {
                 return Some((job, false));
             }

@@ -60,7 +60,7 @@ pub(crate) struct Worker {
     /// While a turn of the poller runs: the jobs that it has made so far.
     batch: Cell<Option<usize>>,
     /// Tasks that it ended, and that the scheduler still owns.
-    ended: Ended,
+    pub(super) ended: Ended,
 }
 
 /// Calls `f` with the worker of this thread, if it is one of this scheduler's.
@@ -187,12 +187,6 @@ impl Worker {
     #[inline]
     pub(super) fn release(&self, key: u64) -> Release {
         self.ended.release(&self.scheduler.live, key, self.seat)
-    }
-
-    /// A task that this worker spawned, and ended, and that the scheduler still owns.
-    #[inline]
-    pub(super) fn ended(&self) -> Option<u64> {
-        self.ended.own()
     }
 
     /// A task that woke itself goes to the back.

@@ -103,7 +103,7 @@ fn only_a_new_earliest_deadline_is_told() {
 }
 
 #[test]
-fn what_another_worker_cancels_is_taken_out_by_the_dozen_or_by_a_turn() {
+fn what_another_worker_cancels_is_taken_out_by_the_dozen_or_by_a_look() {
     let all = timers(2);
     let hour = Instant::now() + Duration::from_secs(3600);
     let seat = all.seat(0);
@@ -121,8 +121,8 @@ fn what_another_worker_cancels_is_taken_out_by_the_dozen_or_by_a_turn() {
     assert_eq!(waits(), MANY + 1);
     leave(1);
     assert_eq!(waits(), 2, "who sets a timer has gone through many");
-    all.take_due(&mut Vec::new());
-    assert_eq!(waits(), 1, "a turn goes through few");
+    all.tidy_up();
+    assert_eq!(waits(), 1, "a look goes through few");
     let keys: Vec<_> = (0..16 * MANY).map(|_| set()).collect();
     for key in keys {
         all.leave(seat.clone(), key);
@@ -148,7 +148,7 @@ fn a_waker_that_panics_when_it_is_dropped_hurts_nobody_who_tidies_up() {
         let key = all.seat(0).set(hour, Waker::from(Arc::new(Bomb))).unwrap();
         all.leave(all.seat(0).clone(), key);
     }
-    all.take_due(&mut Vec::new());
+    all.tidy_up();
     assert_eq!(all.seat(0).table.lock().wheel.len(), 0);
 }
 
