@@ -126,12 +126,13 @@ fn random_resets_and_drops_from_many_threads_lose_nothing() {
                     }
                     drop(send);
                     takes.await.unwrap();
-                    probe.held()
+                    probe
                 })
             })
             .collect();
         for task in tasks {
-            assert_eq!(rt.block_on(task).unwrap(), 0);
+            let probe = rt.block_on(task).unwrap();
+            eventually("the wakers go", || probe.held() == 0);
         }
         assert_healthy(&rt, 8);
     });
@@ -322,5 +323,60 @@ fn a_deadline_is_kept_to_less_than_a_millisecond() {
                 assert!(late[20] < limit, "{:?}, a thread {thread:?}", late[20]);
             }
         }
+    });
+}
+
+/// Two workers, both blocked: one sets timers, and the other one drops them.
+fn dropped_by_another_worker(rt: &Runtime, timers: usize, duration: Duration, probe: &Arc<Probe>) {
+    let (give, take) = std::sync::mpsc::channel();
+    let (tells, told) = std::sync::mpsc::channel();
+    let theirs = probe.clone();
+    let sets = rt.spawn(async move {
+        for _ in 0..timers {
+            let mut sleep = Box::pin(sleep(duration));
+            assert!(theirs.poll(&mut sleep).is_pending());
+            give.send(sleep).unwrap();
+        }
+        drop(give);
+        told.recv().unwrap();
+        std::thread::current().id()
+    });
+    let drops = rt.spawn(async move {
+        assert_eq!(take.iter().map(drop).count(), timers);
+        tells.send(()).unwrap();
+        std::thread::current().id()
+    });
+    rt.block_on(async { assert_ne!(sets.await.unwrap(), drops.await.unwrap()) });
+}
+
+#[test]
+fn the_wakers_of_timers_that_another_worker_drops_go() {
+    bounded(|| {
+        let rt = multi(2);
+        let probe = Arc::new(Probe::new());
+        for timers in [1, 70, 3_000] {
+            dropped_by_another_worker(&rt, timers, HOUR, &probe);
+            eventually("the wakers go", || probe.held() == 0);
+        }
+        dropped_by_another_worker(&rt, 70, HOUR, &probe);
+        drop(rt);
+        assert_eq!((probe.held(), probe.wakes()), (0, 0), "nor at the end");
+    });
+}
+
+#[test]
+fn timers_that_another_worker_drops_do_not_come() {
+    bounded(|| {
+        let rt = multi(2);
+        in_time(|ahead| {
+            let (probe, start) = (Arc::new(Probe::new()), Instant::now());
+            dropped_by_another_worker(&rt, 20, ahead, &probe);
+            if start.elapsed() >= ahead {
+                return None;
+            }
+            rt.block_on(async { sleep(ahead).await });
+            assert_eq!(probe.wakes(), 0);
+            Some(())
+        });
     });
 }

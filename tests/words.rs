@@ -193,6 +193,7 @@ fn each_model_that_is_named_is_a_test() {
         "",
         "/scheduler",
         "/reactor",
+        "/reactor/timers",
         "/promise",
         "/generator",
         "/task",

@@ -68,7 +68,7 @@ pub(crate) struct Guard<'a> {
 impl Guard<'_> {
     /// Runs until the reactor is told to end.
     pub(crate) fn run(&self) {
-        let (mut calm, mut quiet, mut turns) = (0, 0, self.reactor.turns());
+        let (mut calm, mut quiet) = (0, 0);
         while !self.reactor.is_ending() {
             // All workers have slept for a while: sleep until one wakes.
             let until_rung = quiet >= QUIET && self.may_sleep_until_rung();
@@ -83,11 +83,10 @@ impl Guard<'_> {
                 self.crew.batch(&mut || self.reactor.wait(tick));
             }
             let stuck = self.crew.sample();
-            if self.reactor.lends() {
-                if self.reactor.turns() == turns {
-                    self.attend();
-                }
-                turns = self.reactor.turns();
+            if self.reactor.lends() && !self.reactor.was_turned() {
+                self.attend();
+                // That was the guard itself.
+                self.reactor.was_turned();
             }
             calm = if stuck { 0 } else { calm + 1 };
             quiet = if self.crew.awake() == 0 { quiet + 1 } else { 0 };

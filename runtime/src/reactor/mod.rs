@@ -4,6 +4,7 @@
 //! one re-enqueues a task, and each due deadline's waker is woken. Whoever has the [`lease`] may turn: the reactor thread ([`guard`]) or, in
 //! shared mode, a worker that has run dry.
 
+mod elsewhere;
 pub(crate) mod guard;
 mod horizon;
 mod keys;
@@ -15,7 +16,7 @@ mod turn;
 
 use std::cell::Cell;
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
+use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::{Arc, OnceLock};
 use std::task::Waker;
 use std::time::Duration;
@@ -64,8 +65,8 @@ pub(crate) struct Reactor {
     lease: CachePadded<Lease>,
     keys: Keys,
     timers: Timers,
-    /// Turns so far: a number by which the guard sees that somebody attends the poller.
-    turns: AtomicUsize,
+    /// Somebody has turned the poller since the guard last looked.
+    turned: CachePadded<AtomicBool>,
     lends: bool,
     pub(super) bell: Bell,
     /// The reactor thread's, if there is one.
@@ -95,7 +96,7 @@ impl Reactor {
             lease: CachePadded::new(Lease::new()),
             keys: Keys::default(),
             timers: Timers::new(seats, clock, Box::new(move || notifies.notify())),
-            turns: AtomicUsize::new(0),
+            turned: CachePadded::new(AtomicBool::new(false)),
             lends,
             bell: Bell::new(),
             guard: OnceLock::new(),
@@ -108,8 +109,18 @@ impl Reactor {
         let _only_once = self.guard.set(unparker);
     }
 
-    fn turns(&self) -> usize {
-        self.turns.load(Ordering::Relaxed)
+    /// True if somebody has turned the poller since the last call.
+    fn was_turned(&self) -> bool {
+        // Ordering: Relaxed: a turn that is missed is made up for by one of the guard's own.
+        self.turned.swap(false, Ordering::Relaxed)
+    }
+
+    /// Tells the guard. The look comes first: all workers do this all the time, and the line stays with all of them.
+    #[inline]
+    fn tell_turned(&self) {
+        if !self.turned.load(Ordering::Relaxed) {
+            self.turned.store(true, Ordering::Relaxed);
+        }
     }
 
     fn is_ending(&self) -> bool {
@@ -146,6 +157,16 @@ impl Reactor {
         self.timers.seat(number)
     }
 
+    /// Cancels a timer, on the thread of a worker.
+    #[inline]
+    pub(crate) fn leave_timer(&self, seat: Arc<TimerSeat>, key: TimerKey) {
+        match self.lends {
+            true => self.timers.leave(seat, key),
+            // Nobody looks who would go through it.
+            false => seat.cancel(key),
+        }
+    }
+
     /// Wakes whoever waits for a deadline that has come by now: a test has moved the clock.
     pub(crate) fn fire_due(&self) {
         while self.timers.any_due() {
@@ -171,7 +192,7 @@ impl Reactor {
         } else {
             self.port.wait(events, limit, exact);
         }
-        self.turns.fetch_add(1, Ordering::Relaxed);
+        self.tell_turned();
         self.keys.for_each(&events.ready, |source, ready| {
             source.set(ready, |waiters| done.push(waiters));
         });
@@ -233,6 +254,13 @@ impl Driver for Reactor {
     }
 
     fn look(&self) {
+        // Workers that only compute look as often as others: they do not take turns at the lease for it.
+        if self.keys.is_empty() && !self.timers.has_any() {
+            self.tell_turned();
+            return;
+        }
+        // Here, and not in a turn: each worker comes by before it sleeps, whoever has the poller.
+        self.timers.tidy_up();
         if let Ok(held) = self.lease.take(For::Look) {
             let turn = self.turn(Some(Duration::ZERO), false);
             // Where a stopped clock may move by itself, nobody may have the poller before those are woken for whom it

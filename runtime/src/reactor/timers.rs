@@ -3,6 +3,7 @@
 //! A timer is set and cancelled on the seat of the thread that polls its task, so the lock is free in the common case, and
 //! nothing that other seats read is written unless the deadline is the earliest of its seat. A cancelled timer leaves the
 //! seat's earliest deadline as it was told: at worst one turn comes for nothing, which costs less than to tell.
+//! What another worker cancels is taken out a little later (reactor/elsewhere).
 //!
 //! Whoever turns the poller takes out what is due on *every* seat, so a seat whose worker is stuck loses no timer.
 
@@ -12,8 +13,10 @@ use std::time::{Duration, Instant};
 
 use crossbeam_utils::CachePadded;
 
+use super::elsewhere::{Amount, Elsewhere};
 use super::horizon::{Earliest, Horizon, NEVER};
 use crate::clock::Clock;
+use crate::job::quietly;
 use crate::sync_prim::{AtomicU64, AtomicUsize, Mutex, Ordering};
 use crate::wheel::{Key, Wheel};
 
@@ -45,6 +48,27 @@ pub(crate) struct TimerSeat {
     shared: Arc<Shared>,
     earliest: CachePadded<Earliest>,
     table: CachePadded<Mutex<Table>>,
+    /// Timers that other workers have cancelled, with the hold on the seat that each of them had.
+    elsewhere: Elsewhere<Cancelled>,
+    number: usize,
+}
+
+type Cancelled = (TimerKey, Arc<TimerSeat>);
+
+/// What was in the table when it was tidied up: to be dropped without the lock.
+#[must_use = "not under the lock"]
+struct Tidied {
+    wakers: Vec<Waker>,
+    _holds: Vec<Cancelled>,
+}
+
+impl Drop for Tidied {
+    fn drop(&mut self) {
+        // Anybody's code; whoever tidies up is somebody else.
+        for waker in self.wakers.drain(..) {
+            quietly(|| drop(waker));
+        }
+    }
 }
 
 struct Table {
@@ -76,6 +100,12 @@ impl TimerSeat {
         &self.shared.clock
     }
 
+    /// Whose it is.
+    #[inline]
+    pub(crate) fn number(&self) -> usize {
+        self.number
+    }
+
     /// True if both are seats of one runtime.
     pub(crate) fn is_sibling(&self, other: &TimerSeat) -> bool {
         Arc::ptr_eq(&self.shared, &other.shared)
@@ -103,9 +133,12 @@ impl TimerSeat {
             drop(waker);
             return Err(Closed);
         }
+        let gone = self.elsewhere.is_at_least(Amount::Many);
+        let gone = gone.then(|| self.tidy(&mut table));
         let key = table.wheel.insert(at, waker);
         let is_first = self.tell(at);
         drop(table);
+        drop(gone);
         if is_first {
             self.told(at);
         }
@@ -185,8 +218,44 @@ impl TimerSeat {
         drop(gone);
     }
 
+    /// As [`cancel`](Self::cancel), on the thread of another worker of this runtime: soon. The caller has a hold on the seat
+    /// beside the one that it leaves.
+    fn leave(&self, cancelled: Cancelled) {
+        match self.elsewhere.leave(cancelled) {
+            Ok(Amount::TooMany) => self.tidy_up(),
+            Ok(_) => {}
+            // The reactor has ended: the table is empty.
+            Err(cancelled) => drop(cancelled),
+        }
+    }
+
+    /// Takes out what was cancelled elsewhere.
+    #[cold]
+    fn tidy(&self, table: &mut Table) -> Tidied {
+        Self::take_out(table, self.elsewhere.take())
+    }
+
+    fn take_out(table: &mut Table, cancelled: Vec<Cancelled>) -> Tidied {
+        let removed = cancelled.iter().map(|(key, _)| table.wheel.remove(*key));
+        Tidied {
+            wakers: removed.flatten().collect(),
+            _holds: cancelled,
+        }
+    }
+
+    #[cold]
+    fn tidy_up(&self) {
+        let mut table = self.table.lock();
+        let gone = self.tidy(&mut table);
+        drop(table);
+        drop(gone);
+    }
+
     /// Takes out what is due; false if the budget was not enough for all.
     fn expire(&self, now: u64, budget: &mut usize, due: &mut Vec<Waker>) -> bool {
+        if self.elsewhere.is_at_least(Amount::Some) {
+            self.tidy_up();
+        }
         while *budget > 0 {
             let mut few = PER_LOCK.min(*budget);
             *budget -= few;
@@ -227,7 +296,7 @@ impl Timers {
             lately: CachePadded::new(AtomicU64::new(0)),
             notify,
         });
-        let seat = |_| {
+        let seat = |number| {
             Arc::new(TimerSeat {
                 shared: shared.clone(),
                 earliest: CachePadded::new(Earliest::new()),
@@ -235,6 +304,8 @@ impl Timers {
                     wheel: Wheel::new(),
                     closed: false,
                 })),
+                elsewhere: Elsewhere::new(),
+                number,
             })
         };
         let seats = (0..=seats).map(seat).collect();
@@ -251,6 +322,23 @@ impl Timers {
         self.seats
             .get(number)
             .unwrap_or_else(|| &self.seats[self.seats.len() - 1])
+    }
+
+    /// Cancels a timer on a worker's thread. One of another worker's seat here is taken out a little later.
+    pub(super) fn leave(&self, seat: Arc<TimerSeat>, key: TimerKey) {
+        match self.seats.get(seat.number) {
+            Some(ours) if Arc::ptr_eq(ours, &seat) => ours.leave((key, seat)),
+            _ => seat.cancel(key),
+        }
+    }
+
+    /// Takes out what was cancelled elsewhere, on all seats.
+    pub(super) fn tidy_up(&self) {
+        for seat in &self.seats {
+            if seat.elsewhere.is_at_least(Amount::Some) {
+                seat.tidy_up();
+            }
+        }
     }
 
     fn earliest(&self) -> u64 {
@@ -290,6 +378,7 @@ impl Timers {
     pub(super) fn advance_to_earliest(&self) {
         // Elsewhere a deadline that is told too early costs a turn for nothing; here time would pass for nothing.
         for seat in &self.seats {
+            seat.tidy_up();
             seat.put_right(&mut seat.table.lock());
         }
         let earliest = self.earliest();
@@ -330,154 +419,20 @@ impl Timers {
     pub(super) fn close(&self) -> Vec<Waker> {
         let mut waiters = Vec::new();
         for seat in &self.seats {
+            let cancelled = seat.elsewhere.close();
             let mut table = seat.table.lock();
             table.closed = true;
+            let gone = TimerSeat::take_out(&mut table, cancelled);
             waiters.append(&mut table.wheel.drain());
             seat.earliest.set(NEVER);
+            drop(table);
+            drop(gone);
         }
         waiters
     }
 }
 
-#[cfg(all(test, not(filch_loom)))]
-mod tests {
-    use super::*;
-
-    fn timers(seats: usize) -> Timers {
-        Timers::new(seats, Arc::new(Clock::new(false)), Box::new(|| ()))
-    }
-
-    fn noop() -> Waker {
-        Waker::noop().clone()
-    }
-
-    #[test]
-    fn a_wait_lasts_until_the_earliest_of_all_seats() {
-        let all = timers(2);
-        let now = Instant::now();
-        let hour = Duration::from_secs(3600);
-        let late = all.seat(0).set(now + hour, noop()).unwrap();
-        all.seat(7).set(now + 2 * hour, noop()).unwrap();
-        assert!(all.begin_wait().unwrap() <= hour);
-        let past = all.seat(1).set(now, noop()).unwrap();
-        assert!(all.any_due());
-        assert_eq!(all.begin_wait(), Some(Duration::ZERO));
-        let mut due = Vec::new();
-        all.take_due(&mut due);
-        assert_eq!((due.len(), all.any_due()), (1, false));
-        assert_eq!(all.seat(1).poll(past, Waker::noop()), Standing::Came);
-        assert_eq!(all.seat(0).poll(late, Waker::noop()), Standing::Waits);
-        all.end_wait();
-        assert_eq!(all.close().len(), 2);
-        assert!(all.begin_wait().is_none());
-        assert_eq!(all.seat(1).set(now, noop()), Err(Closed));
-        assert_eq!(all.seat(0).poll(late, Waker::noop()), Standing::Closed);
-    }
-
-    #[test]
-    fn a_turn_completes_a_bounded_number_and_begins_with_another_seat_each_time() {
-        let all = timers(1);
-        let now = Instant::now();
-        for seat in 0..2 {
-            for _ in 0..3 * PER_TURN {
-                all.seat(seat).set(now, noop()).unwrap();
-            }
-        }
-        for turn in 1..=6 {
-            let mut due = Vec::new();
-            all.take_due(&mut due);
-            assert!(due.len() <= PER_TURN, "{}", due.len());
-            if turn == 2 {
-                for seat in 0..2 {
-                    let left = all.seat(seat).table.lock().wheel.len();
-                    assert_eq!(left, 2 * PER_TURN, "seat {seat}");
-                }
-            }
-        }
-        assert!(!all.any_due() && all.begin_wait().is_none());
-    }
-
-    #[test]
-    fn a_stopped_clock_moves_to_timers_that_wait_and_to_no_other() {
-        let all = Timers::new(1, Arc::new(Clock::new(true)), Box::new(|| ()));
-        let start = all.clock().now();
-        let hours = |n: u64| Duration::from_secs(3600 * n);
-        let passed = |all: &Timers| {
-            all.advance_to_earliest();
-            all.clock().now() - start
-        };
-        let gone = all.seat(0).set(start + hours(1), noop()).unwrap();
-        all.seat(0).cancel(gone);
-        assert_eq!(passed(&all), hours(0), "to a timer that was cancelled");
-        let moved = all.seat(0).set(start + hours(2), noop()).unwrap();
-        assert!(all.seat(0).move_to(moved, start + hours(4)));
-        let gone = all.seat(1).set(start + hours(3), noop()).unwrap();
-        all.seat(1).cancel(gone);
-        assert_eq!(passed(&all), hours(4), "to where a timer was, or was not");
-        all.close();
-        all.clock().advance_to(NEVER);
-        assert!(!all.any_due(), "nothing waits, whatever the time");
-    }
-
-    #[test]
-    fn only_a_new_earliest_deadline_is_told() {
-        use std::sync::atomic::AtomicUsize;
-        let told = Arc::new(AtomicUsize::new(0));
-        let tell = told.clone();
-        let notify = move || {
-            tell.fetch_add(1, Ordering::Relaxed);
-        };
-        let all = Timers::new(1, Arc::new(Clock::new(false)), Box::new(notify));
-        let told = || told.load(Ordering::Relaxed);
-        let from_now = |secs| Instant::now() + Duration::from_secs(secs);
-        all.seat(0).set(from_now(90), noop()).unwrap();
-        assert_eq!(told(), 0, "nobody waits");
-        assert!(all.begin_wait().is_some());
-        let key = all.seat(0).set(from_now(100), noop()).unwrap();
-        assert_eq!(told(), 0, "it is later");
-        all.seat(0).cancel(key);
-        let key = all.seat(0).set(from_now(80), noop()).unwrap();
-        assert_eq!(told(), 1);
-        assert!(all.seat(0).move_to(key, from_now(70)));
-        assert_eq!(told(), 2);
-        all.seat(1).set(from_now(60), noop()).unwrap();
-        assert_eq!(told(), 3, "on another seat");
-    }
-}
-
 #[cfg(all(test, filch_loom))]
-mod model {
-    use super::*;
-    use loom::thread;
-
-    /// One thread sets a timer that is due and polls it, one turns the poller, one cancels a timer of this seat: what was
-    /// set comes out once, and what was cancelled not after that.
-    #[test]
-    fn a_timer_comes_or_is_cancelled_once() {
-        loom::model(|| {
-            let seat = Arc::new(Mutex::new(Wheel::new()));
-            let key = seat.lock().insert(5, 1);
-            let turn = {
-                let seat = seat.clone();
-                thread::spawn(move || {
-                    let mut due = Vec::new();
-                    let mut budget = PER_TURN;
-                    seat.lock().expire(5, &mut budget, |item| due.push(item));
-                    due
-                })
-            };
-            let cancel = {
-                let seat = seat.clone();
-                thread::spawn(move || seat.lock().remove(key))
-            };
-            let second = seat.lock().insert(5, 2);
-            let came_already = seat.lock().get(second).is_none();
-            let (due, cancelled) = (turn.join().unwrap(), cancel.join().unwrap());
-            let times = |item| due.iter().filter(|other| **other == item).count();
-            assert_eq!(times(1), usize::from(cancelled.is_none()));
-            let left = seat.lock().remove(second);
-            assert_eq!(times(2), usize::from(left.is_none()));
-            assert!(!came_already || left.is_none());
-        });
-    }
-}
+mod model;
+#[cfg(all(test, not(filch_loom)))]
+mod tests;

@@ -1,9 +1,10 @@
 //! Who is alive: the scheduler's own reference to each task that is not done.
 //!
 //! Sharded, so that owning a task costs an uncontended lock at spawn and one at its end: a worker spawns into its own
-//! shard, and gathers the ends of tasks from other shards; other threads spread over all, a few dozen tasks at a time.
+//! shard, and lets go of an ended task there with the same lock, and gathers the ends of tasks from other shards; other threads spread over all, a few dozen tasks at a time.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::num::NonZeroU64;
 
 use crossbeam_utils::CachePadded;
 use slab::Slab;
@@ -50,16 +51,27 @@ impl Live {
         }
     }
 
-    /// Owns the task, and tells it its key. False if the scheduler has shut down: the caller abandons `job`.
+    /// Owns the task, and tells it its key. False if the scheduler has shut down: the caller abandons `job`. `ended` is let
+    /// go of, with the same lock: the key of a task that the worker on this seat spawned.
     #[inline]
-    pub(crate) fn insert(&self, mut task: Task, job: &Job, seat: Option<usize>) -> bool {
+    pub(crate) fn insert(
+        &self,
+        mut task: Task,
+        job: &Job,
+        seat: Option<usize>,
+        ended: Option<u64>,
+    ) -> bool {
         let shard_number = self.shard_for(seat, task.id());
         let mut shard = self.shards[shard_number].lock();
         let open = !shard.closed;
+        let ended = ended.map(|key| shard.tasks.remove(self.place(key).1));
         // A task that comes too late is owned, too, for the moment that its cancellation takes.
         let entry = shard.tasks.vacant_entry();
         task.set_key(self.key(entry.key(), shard_number), job);
         entry.insert(task);
+        drop(shard);
+        // Not under the lock: the last reference frees.
+        drop(ended);
         open
     }
 
@@ -82,11 +94,14 @@ impl Live {
     }
 
     /// Lets go of the task; its reference is the caller's.
-    #[inline]
     pub(crate) fn remove(&self, key: u64) {
+        self.take(key).let_go();
+    }
+
+    #[inline]
+    fn take(&self, key: u64) -> Task {
         let (shard, entry) = self.place(key);
-        let task = shard.lock().tasks.remove(entry);
-        task.let_go();
+        shard.lock().tasks.remove(entry)
     }
 
     /// Lets go of these tasks, with a lock once for each shard, and gives their references back. Empties `keys`.
@@ -151,20 +166,30 @@ impl Live {
     }
 }
 
-/// Tasks that a worker has ended and that are still owned: others spawned them, and have the locks of their shards.
+/// Tasks that a worker has ended and that are still owned.
 #[derive(Default)]
-pub(super) struct Ended(RefCell<Vec<u64>>);
+pub(super) struct Ended {
+    /// The last one that this worker spawned: as a rule it spawns another one next, and does both with one lock.
+    own: Cell<Option<NonZeroU64>>,
+    /// Others spawned them, and have the locks of their shards.
+    others: RefCell<Vec<u64>>,
+}
 
 impl Ended {
     /// The task is done, on the worker of this seat.
     #[inline]
     pub(super) fn release(&self, live: &Live, key: u64, seat: usize) -> Release {
         if live.is_from(key, seat) {
-            live.remove(key);
-            return Release::Caller;
+            return match self.own.replace(NonZeroU64::new(key)) {
+                None => Release::Owner,
+                Some(before) => {
+                    drop(live.take(before.get()));
+                    Release::Owner
+                }
+            };
         }
         let count = {
-            let mut ended = self.0.borrow_mut();
+            let mut ended = self.others.borrow_mut();
             ended.push(key);
             ended.len()
         };
@@ -174,10 +199,16 @@ impl Ended {
         Release::Owner
     }
 
+    /// One that the worker spawned itself, for [`Live::insert`].
+    #[inline]
+    pub(super) fn own(&self) -> Option<u64> {
+        self.own.take().map(NonZeroU64::get)
+    }
+
     /// Lets go of them all.
     #[inline]
     pub(super) fn bury(&self, live: &Live) {
-        if !self.0.borrow().is_empty() {
+        if self.own.get().is_some() || !self.others.borrow().is_empty() {
             self.bury_some(live);
         }
     }
@@ -185,9 +216,10 @@ impl Ended {
     #[cold]
     fn bury_some(&self, live: &Live) {
         // Not while it is borrowed: a task's memory may hold the last of anything.
-        let mut ended = self.0.take();
+        let mut ended = self.others.take();
+        ended.extend(self.own());
         live.remove_all(&mut ended);
-        let meanwhile = self.0.replace(ended);
-        self.0.borrow_mut().extend(meanwhile);
+        let meanwhile = self.others.replace(ended);
+        self.others.borrow_mut().extend(meanwhile);
     }
 }

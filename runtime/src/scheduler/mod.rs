@@ -197,7 +197,11 @@ impl Scheduler {
     fn launch<T>(self: &Arc<Self>, spawned: Spawned<T>) -> JoinHandle<T> {
         let Spawned { job, owner, joiner } = spawned;
         let left = with_here(self, |worker| {
-            if !self.live.insert(owner, &job, worker.map(Worker::seat)) {
+            let (seat, ended) = (
+                worker.map(Worker::seat),
+                worker.and_then(|worker| worker.ended.own()),
+            );
+            if !self.live.insert(owner, &job, seat, ended) {
                 return Some((job, false));
             }
             match worker {

@@ -59,8 +59,8 @@ pub(crate) struct Worker {
     ends_when_closed: bool,
     /// While a turn of the poller runs: the jobs that it has made so far.
     batch: Cell<Option<usize>>,
-    /// Tasks that it ended and others spawned: the scheduler still owns them.
-    ended: Ended,
+    /// Tasks that it ended, and that the scheduler still owns.
+    pub(super) ended: Ended,
 }
 
 /// Calls `f` with the worker of this thread, if it is one of this scheduler's.

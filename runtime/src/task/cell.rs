@@ -89,22 +89,26 @@ where
     #[inline]
     pub(super) fn boxed(future: F, origin: Origin, scheduler: &Arc<S>) -> NonNull<Header> {
         let vtable: *const Vtable = const { &Self::VTABLE };
-        let cell = memory::place(Cell {
-            header: Header {
-                head: JobHead {
-                    vtable: vtable.cast(),
-                    key: 0,
-                },
-                state: State::spawned(),
-                id: origin.id,
-                spawned_at: origin.spawned_at,
-                side: Late::new(origin.extra.map(|extra| Side::with(*extra))),
-                joiner: Callbacks::new(),
-            },
-            scheduler: Arc::as_ptr(scheduler),
-            stage: UnsafeCell::new(Stage::Running(future)),
-        });
-        cell.cast()
+        let room = memory::room::<Self>();
+        let cell = room.as_ptr();
+        // SAFETY: `room` is unused memory for a cell: each write is to a field of it, and no field is left out. Nothing here
+        // panics.
+        unsafe {
+            let header = &raw mut (*cell).header;
+            (&raw mut (*header).head).write(JobHead {
+                vtable: vtable.cast(),
+                key: 0,
+            });
+            (&raw mut (*header).state).write(State::spawned());
+            (&raw mut (*header).id).write(origin.id);
+            (&raw mut (*header).spawned_at).write(origin.spawned_at);
+            let side = origin.extra.map(|extra| Side::with(*extra));
+            (&raw mut (*header).side).write(Late::new(side));
+            (&raw mut (*header).joiner).write(Callbacks::new());
+            (&raw mut (*cell).scheduler).write(Arc::as_ptr(scheduler));
+            (&raw mut (*cell).stage).write(UnsafeCell::new(Stage::Running(future)));
+        }
+        room.cast()
     }
 
     /// # Safety
@@ -175,10 +179,15 @@ where
         }
     }
 
-    unsafe fn drop_outcome(header: NonNull<Header>) {
-        // SAFETY: live, and the caller has the stage.
-        let stage = unsafe { Self::of(header).take_stage() };
-        quietly(|| drop(stage));
+    /// Drops the outcome; a panic of its drop ends here.
+    ///
+    /// # Safety
+    /// As [`Header::drop_outcome`].
+    #[inline]
+    pub(super) unsafe fn drop_outcome(header: NonNull<Header>) {
+        // SAFETY: live, and the caller has the stage. It is dropped where it is, for it may be large; the new stage is written
+        // even if that panics.
+        quietly(|| unsafe { Self::of(header).with_stage(|stage| *stage = Stage::Gone) });
     }
 
     unsafe fn free(header: NonNull<Header>) {

@@ -127,7 +127,7 @@ where
     match cell.header.state.finish() {
         Finish::Nothing => {}
         // SAFETY: nobody else will ever want the outcome: JOIN_INTEREST was gone when DONE came.
-        Finish::DropOutcome => unsafe { Header::drop_outcome(header) },
+        Finish::DropOutcome => unsafe { Cell::<F, S>::drop_outcome(header) },
         // Only the joiner registers here, and it registers a waker: no job comes.
         Finish::WakeJoiner => cell.header.joiner.take().complete(drop),
     }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -20,8 +21,20 @@ use crate::reactor::{Closed, Standing, TimerKey, TimerSeat};
 pub struct Sleep {
     deadline: Instant,
     /// Where its timer is set, or will be.
-    seat: Arc<TimerSeat>,
+    seat: Seat,
     state: State,
+}
+
+/// A hold on a seat; none when the future is dropped.
+#[derive(Clone)]
+struct Seat(Option<Arc<TimerSeat>>);
+
+impl Deref for Seat {
+    type Target = Arc<TimerSeat>;
+    #[inline]
+    fn deref(&self) -> &Arc<TimerSeat> {
+        self.0.as_ref().expect("taken in the drop alone")
+    }
 }
 
 #[derive(Debug)]
@@ -68,7 +81,7 @@ pub fn sleep(duration: Duration) -> Sleep {
         };
         Sleep {
             deadline: Instant::later(seat.clock().now(), duration),
-            seat: seat.clone(),
+            seat: Seat(Some(seat.clone())),
             state,
         }
     });
@@ -105,7 +118,7 @@ pub fn sleep_until(deadline: Instant) -> Sleep {
     match context::with_current(|handle| here(handle).clone()) {
         Some(seat) => Sleep {
             deadline,
-            seat,
+            seat: Seat(Some(seat)),
             state: State::Unset,
         },
         None => panic!("{NO_RUNTIME}"),
@@ -181,7 +194,7 @@ impl Sleep {
             (!Arc::ptr_eq(here, &self.seat) && here.is_sibling(&self.seat)).then(|| here.clone())
         });
         if let Some(seat) = moved.flatten() {
-            self.seat = seat;
+            self.seat = Seat(Some(seat));
         }
     }
 
@@ -233,7 +246,34 @@ impl Future for Sleep {
 impl Drop for Sleep {
     #[inline]
     fn drop(&mut self) {
-        self.forget();
+        if let (State::Set(key), Some(seat)) = (&self.state, self.seat.0.take()) {
+            cancel(seat, *key);
+        }
+    }
+}
+
+/// Cancels a timer whose future goes. On the thread of another worker than the seat's, its seat takes it out a little later.
+#[inline]
+fn cancel(seat: Arc<TimerSeat>, key: TimerKey) {
+    match context::seat() {
+        here if here == seat.number() => seat.cancel(key),
+        // Not a worker: it may be the last that anybody hears of this runtime.
+        usize::MAX => seat.cancel(key),
+        _ => cancel_elsewhere(seat, key),
+    }
+}
+
+#[inline(never)]
+fn cancel_elsewhere(seat: Arc<TimerSeat>, key: TimerKey) {
+    let mut timer = Some((seat, key));
+    context::with_current(|handle| {
+        if let Some((seat, key)) = timer.take() {
+            handle.0.reactor.leave_timer(seat, key);
+        }
+    });
+    // A thread that is ending.
+    if let Some((seat, key)) = timer {
+        seat.cancel(key);
     }
 }
 
