@@ -355,8 +355,9 @@ async fn busy(mut random: Random, promise: Promise<u32, ()>) {
 #[test]
 fn a_runtime_can_end_at_any_moment() {
     let mut random = Random::from_env();
-    bounded(move || {
-        for round in 0..many(200) {
+    for round in 0..many(200) {
+        let mut random = random.fork();
+        bounded(move || {
             let rt = if round % 5 == 4 {
                 single()
             } else {
@@ -420,6 +421,6 @@ fn a_runtime_can_end_at_any_moment() {
             let all = 10 + spawned.load(Ordering::SeqCst);
             eventually("all are dropped", || drops.count() >= all);
             assert_eq!(drops.count(), all);
-        }
-    });
+        });
+    }
 }
