@@ -1,6 +1,8 @@
 //! `gather`, `wait`, `as_completed` and `shield` keep asyncio's promises. Modules and tests are named after those of CPython's
 //! test_tasks.py.
 
+use std::sync::OnceLock;
+
 use filch::asyncio::{
     Gather, LoopTask, TaskError, TaskPanic, create_task, gather, gather_outcomes, sleep,
 };
@@ -321,4 +323,30 @@ mod gather_tests {
             assert!(all.await.unwrap().into_iter().eq(0..n));
         });
     }
+}
+
+/// It would wait for ever for a lock that is held while it is cloned.
+#[test]
+fn a_value_may_look_at_its_gather_as_it_is_cloned() {
+    static LOOK: OnceLock<Box<dyn Fn() + Send + Sync>> = OnceLock::new();
+    struct Looks;
+    impl Clone for Looks {
+        fn clone(&self) -> Looks {
+            LOOK.get().expect("it was set")();
+            Looks
+        }
+    }
+    common::bounded(|| {
+        let event_loop = EventLoop::new();
+        let promise = event_loop.create_future::<Looks, ()>();
+        let done = promise.clone();
+        let outcome = event_loop.run_until_complete(async move {
+            let all = gather([promise]);
+            let same = all.clone();
+            let look = Box::new(move || drop(format!("{same:?}")));
+            assert!(LOOK.set(look).is_ok() && done.set_result(Looks).is_ok());
+            all.await.is_ok()
+        });
+        assert_eq!(outcome, Ok(true));
+    });
 }

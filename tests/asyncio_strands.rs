@@ -280,3 +280,21 @@ fn an_item_may_look_at_the_queue_that_drops_it() {
     });
     outcome.unwrap();
 }
+
+/// A call that is refused leaves no trace: the loop is to stop as before.
+#[test]
+fn a_run_inside_another_loop_leaves_the_stop_to_the_next() {
+    bounded(|| {
+        let rt = multi(1);
+        let _entered = rt.enter();
+        let (here, other) = (EventLoop::new(), EventLoop::new());
+        other.stop();
+        let inside = other.clone();
+        here.call_soon(move || {
+            panic_of(|| inside.run_forever());
+        });
+        here.run_until_complete(async {}).unwrap();
+        // Else for ever.
+        other.run_forever();
+    });
+}

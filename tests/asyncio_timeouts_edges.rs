@@ -5,7 +5,9 @@
 mod asyncio_common;
 mod common;
 
-use std::future::pending;
+use std::future::{Future, pending, poll_fn};
+use std::pin::Pin;
+use std::task::Poll;
 
 use filch::asyncio::{
     Timeout, catch_cancel, create_task, current_task, get_running_loop, sleep, timeout, timeout_at,
@@ -291,5 +293,55 @@ fn threads_that_reschedule_leave_no_timer_behind() {
             }
         });
         outcome.unwrap();
+    });
+}
+
+/// As `select!` does it: the other branch is ready in the step in which the time is up.
+#[test]
+fn a_limit_that_is_dropped_as_its_time_is_up_asks_nothing_of_the_task() {
+    in_task(|| async {
+        let (on, when) = (get_running_loop().unwrap(), now() + ms(5));
+        let value = on.create_future::<u8, ()>();
+        let mut wait = value.clone().wait();
+        let mut limited = Some(Box::pin(timeout_at(Some(when), pending::<()>())));
+        let mut set = Some(value);
+        let value = poll_fn(|context| {
+            if let Poll::Ready(value) = Pin::new(&mut wait).poll(context) {
+                limited = None;
+                return Poll::Ready(value);
+            }
+            let limited = limited.as_mut().expect("it is dropped with the value");
+            assert!(limited.as_mut().poll(context).is_pending());
+            if let Some(value) = set.take() {
+                // In the iteration in which the time is up, and after that.
+                on.call_at(when, move || value.set_result(7).unwrap());
+            }
+            Poll::Pending
+        });
+        assert_eq!(value.await, Ok(7));
+        sleep(ms(0)).await;
+        assert_eq!(current_task().unwrap().cancelling(), 0);
+    });
+}
+
+/// The same, but somebody else has asked the task, too, and that it hears.
+#[test]
+fn a_request_that_a_dropped_limit_has_heard_is_passed_on() {
+    in_task(|| async {
+        let task = create_task(async {
+            let mut limited = Some(Box::pin(timeout(Some(ms(1000)), pending::<()>())));
+            poll_fn(move |context| {
+                if current_task().unwrap().cancelling() > 0 {
+                    limited = None;
+                    return Poll::Ready(());
+                }
+                let limited = limited.as_mut().expect("it is there");
+                limited.as_mut().poll(context).map(drop)
+            })
+            .await;
+        });
+        sleep(ms(0)).await;
+        assert!(task.cancel("enough"));
+        assert!((&task).await.is_err() && task.is_cancelled());
     });
 }

@@ -42,9 +42,9 @@ pub(super) fn hand_to_target(task: &dyn AnyTask, asking: &mut Asking) -> bool {
     match requests.take_in_hand() {
         InHand::Nothing => false,
         InHand::ForTheTask => true,
-        InHand::For(key, target, reason) => {
-            let is_asked = target.cancel(reason.clone(), asking);
-            requests.answered(key, reason, is_asked);
+        InHand::For(hand, target, reason) => {
+            let is_asked = target.cancel(reason, asking);
+            requests.answered(hand, is_asked);
             !is_asked
         }
     }
@@ -85,12 +85,8 @@ impl Registered {
 
     /// What was awaited is done; if it was cancelled in the task's place, this throws on. True then.
     pub(super) fn ends(self, cancelled: Option<&Arc<str>>) -> bool {
-        let asked = self.task.cancelling().lock().take_asked(self.key);
-        let Some(reason) = cancelled.filter(|_| asked.is_some()) else {
-            return false;
-        };
-        self.task.cancelling().throw(reason.clone());
-        true
+        // Else it is another task that goes on with this await: the one that was asked hears it when this is dropped.
+        task::is_current(&*self.task) && self.task.cancelling().ended(self.key, cancelled)
     }
 }
 
@@ -283,6 +279,32 @@ impl Drop for ScopeGuard {
     }
 }
 
+impl<F> CatchCancel<F> {
+    /// The request that it has heard, and told nobody yet: for who drops it. The task does not hear of it then.
+    pub(super) fn untold(self: Pin<&mut Self>) -> Option<Untold> {
+        let scope = self.project().scope.take()?;
+        let mut cancelling = scope.task.cancelling().lock();
+        let own = cancelling.scopes.iter_mut().find(|s| s.key == scope.key);
+        let reason = own.and_then(|own| own.heard.take());
+        drop(cancelling);
+        let task = scope.task.clone();
+        reason.map(|reason| Untold { task, reason })
+    }
+}
+
+/// A request that the part which heard it will not tell.
+pub(super) struct Untold {
+    task: Arc<dyn AnyTask>,
+    reason: Arc<str>,
+}
+
+impl Untold {
+    /// Passes it on outwards.
+    pub(super) fn throw_on(self) {
+        self.task.cancelling().throw(self.reason);
+    }
+}
+
 impl<F: Future> Future for CatchCancel<F> {
     type Output = Result<F::Output, Cancelled>;
 
@@ -292,8 +314,9 @@ impl<F: Future> Future for CatchCancel<F> {
             None => *this.scope = ScopeGuard::new(context.waker()),
             Some(scope) => {
                 if let Some(reason) = scope.hear(context.waker()) {
+                    let task = scope.task.clone();
                     *this.scope = None;
-                    this.inner.set(None);
+                    task.cancelling().with_answer(|| this.inner.set(None));
                     return Poll::Ready(Err(Cancelled { reason }));
                 }
             }

@@ -5,13 +5,13 @@ use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Wake};
 use std::time::Instant;
 
 use super::report::ExceptionContext;
 use super::strand::{Next, Phase};
 use super::{Entry, Inner};
-use crate::job::quietly;
+use crate::job::{Job, quietly};
 use crate::time::{Sleep, sleep_until};
 
 /// Callbacks that a driver runs before it lets its worker look at other tasks. Fewer: the switch costs more than the
@@ -76,6 +76,16 @@ impl Stopper {
     }
 }
 
+/// By a callback of the loop: after all that was queued before.
+impl Wake for Stopper {
+    fn wake(self: Arc<Self>) {
+        let stopper = Stopper::clone(&self);
+        let stop = Job::once(move || stopper.stop());
+        // A closed loop stops anyway.
+        drop(self.inner.strand.push(Entry::Job(stop)));
+    }
+}
+
 /// The driver of a loop; ready when the loop was stopped.
 pub(super) struct Drive {
     inner: Arc<Inner>,
@@ -86,6 +96,7 @@ pub(super) struct Drive {
     /// It has not run an iteration since it began or slept.
     fresh: bool,
     sleep: Option<Pin<Box<Sleep>>>,
+    has_begun: bool,
     has_left: bool,
 }
 
@@ -100,6 +111,7 @@ impl Drive {
             batch: VecDeque::new(),
             fresh: true,
             sleep: None,
+            has_begun: false,
             has_left: false,
         })
     }
@@ -132,6 +144,7 @@ impl Future for Drive {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
         let _entered = Entered::new(&this.inner);
+        this.has_begun = true;
         let mut budget = CALLBACKS_A_POLL;
         loop {
             while let Some(entry) = this.batch.pop_front() {
@@ -173,9 +186,9 @@ impl Drop for Drive {
         if self.has_left {
             return;
         }
-        // The runtime ends, or a panic came through `run_forever`.
+        // The runtime ends, a panic came through `run_forever`, or this thread may not drive the loop.
         let rest = std::mem::take(&mut self.batch);
-        if let Some(remains) = self.inner.strand.abandon(rest) {
+        if let Some(remains) = self.inner.strand.abandon(rest, self.has_begun) {
             self.inner.clear(remains);
         }
     }

@@ -19,7 +19,7 @@ use super::watch::{Watch, Watches};
 use crate::census::{Census, Counted};
 use crate::handle::Handle as RuntimeHandle;
 use crate::job::{Job, quietly};
-use crate::promise::{Carry, Unretrieved};
+use crate::promise::{Carry, Unretrieved, run_here};
 use crate::runtime::Runtime;
 
 /// From how long on a callback is slow in debug mode, unless told otherwise. Unit: time. As in `asyncio`.
@@ -94,7 +94,8 @@ impl Carry for Inner {
 
     fn carry_on(&self, job: Job) {
         if let Err(Entry::Follow(late)) = self.strand.push(Entry::Follow(job)) {
-            self.runtime.0.carry(late);
+            // The runtime may have gone, too, or nobody drives it.
+            run_here(late);
         }
     }
 
@@ -147,7 +148,7 @@ impl Inner {
     pub(super) fn clear(&self, remains: Remains<Entry>) {
         for entry in remains.into_entries() {
             match entry {
-                Entry::Follow(job) => self.runtime.0.carry(job),
+                Entry::Follow(job) => run_here(job),
                 // Each for itself: a second panic on the way out of the first would end the process.
                 other => drop(quietly(|| drop(other))),
             }
@@ -164,7 +165,8 @@ impl Inner {
                 .made_at(task.origin().spawned_at)
                 .of_task(task::Described(task.origin(), name.as_deref()));
             self.report(context);
-            task.destroy();
+            // It may be dropped with that, as may be what its steps wore.
+            drop(quietly(|| task.destroy()));
         }
     }
 }

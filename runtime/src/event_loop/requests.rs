@@ -5,8 +5,9 @@
 //!
 //! What the task awaits may get ready between R2 and R3, and the body end with that: so E1 counts what is in a hand as unheard.
 //! That may be too much: what the task awaits said yes, heard it, went on all the same, and the task has ended before R3. Then
-//! both hear it, which is better than none. Who takes care of it in between (the await is dropped, the requests are taken
-//! back) takes it out of the hand, and R3 puts nothing back. Each step is under the lock. Model: `model`.
+//! both hear it, which is better than none. Who takes care of it in between (the await is dropped, or ends cancelled and throws
+//! it on; the requests are taken back) takes it out of the hand, and R3 puts nothing back. Each step is under the lock.
+//! Model: `model`.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
@@ -57,9 +58,8 @@ pub(super) struct Cancelling {
     requests: usize,
     /// Asked, and not heard yet.
     unheard: Option<Arc<str>>,
-    /// The last one that is with an asker, who has no answer yet, and how many askers there are.
-    in_hand: Option<Arc<str>>,
-    askers: usize,
+    /// With askers, who have no answer yet.
+    in_hand: Vec<Handed>,
     /// On its way up, from an await inside the poll under way.
     thrown: Option<Arc<str>>,
     /// What the task awaits.
@@ -69,6 +69,15 @@ pub(super) struct Cancelling {
     /// Innermost last.
     pub(super) scopes: Vec<Scope>,
     keys: u64,
+}
+
+/// A request in an asker's hand: one of its own, for others may ask on behalf of the same task meanwhile.
+struct Handed {
+    /// Which hand.
+    hand: u64,
+    /// The await that is asked.
+    key: u64,
+    reason: Arc<str>,
 }
 
 /// A part of the task that hears requests in its place.
@@ -92,7 +101,7 @@ pub(super) enum InHand {
     Nothing,
     /// The task awaits nothing that can be asked: it hears it itself.
     ForTheTask,
-    /// To be handed to what this await waits for; [`Requests::answered`] must follow.
+    /// To be handed to what an await waits for; [`Requests::answered`] must follow, with this hand.
     For(u64, Arc<dyn Target>, Arc<str>),
 }
 
@@ -169,24 +178,56 @@ impl Requests {
         let Some(reason) = state.unheard.take() else {
             return InHand::Nothing;
         };
-        state.askers += 1;
-        state.in_hand = Some(reason.clone());
+        let hand = state.new_key();
+        state.in_hand.push(Handed {
+            hand,
+            key,
+            reason: reason.clone(),
+        });
         // Before it is asked: it may be done at once, and the task polled on another thread.
         state.asked = Some((key, reason.clone()));
-        InHand::For(key, target, reason)
+        InHand::For(hand, target, reason)
     }
 
-    /// R3. Whether what this await waits for has taken the request.
-    pub(super) fn answered(&self, key: u64, reason: Arc<str>, is_taken: bool) {
+    /// R3. Whether what was awaited has taken the request that was in this hand.
+    pub(super) fn answered(&self, hand: u64, is_taken: bool) {
         let mut state = self.lock();
-        state.askers -= 1;
-        let is_in_hand = match state.askers {
-            0 => state.in_hand.take().is_some(),
-            _ => state.in_hand.is_some(),
+        let Some(at) = state.in_hand.iter().position(|of| of.hand == hand) else {
+            return;
         };
-        if !is_taken && is_in_hand && keep("hand_back") {
+        let Handed { key, reason, .. } = state.in_hand.swap_remove(at);
+        if !is_taken && keep("hand_back") {
             state.take_asked(key);
             self.ask(state, reason, |cancelling| &mut cancelling.unheard);
+        }
+    }
+
+    /// What this await waited for is done; if it was cancelled in the task's place, the request has come back, and is thrown on:
+    /// it is in nobody's hand any more. True then.
+    pub(super) fn ended(&self, key: u64, cancelled: Option<&Arc<str>>) -> bool {
+        let mut state = self.lock();
+        let asked = state.take_asked(key);
+        let Some(reason) = cancelled.filter(|_| asked.is_some()) else {
+            return false;
+        };
+        if keep("hand_ended") {
+            state.in_hand.retain(|handed| handed.key != key);
+        }
+        self.ask(state, reason.clone(), |cancelling| &mut cancelling.thrown)
+    }
+
+    /// Calls `f`, in which a part that has heard a request drops what is inside it: an await in there that was asked has its answer
+    /// by that, and asks no more.
+    pub(super) fn with_answer(&self, f: impl FnOnce()) {
+        let asked = self.lock().asked.take();
+        f();
+        let Some((key, reason)) = asked else { return };
+        let mut state = self.lock();
+        if state.leaf.as_ref().is_some_and(|(of, _)| *of == key) {
+            // It is elsewhere in the task.
+            state.asked.get_or_insert((key, reason));
+        } else {
+            state.in_hand.retain(|handed| handed.key != key);
         }
     }
 
@@ -198,7 +239,9 @@ impl Requests {
         let is_unanswered = unanswered.is_some();
         match unanswered {
             Some(reason) => {
-                state.in_hand.take_if(|_| keep("hand_forget"));
+                if keep("hand_forget") {
+                    state.in_hand.retain(|handed| handed.key != key);
+                }
                 self.ask(state, reason, |cancelling| &mut cancelling.unheard);
             }
             None => drop(state),
@@ -211,8 +254,10 @@ impl Requests {
     pub(super) fn deliver(&self, of_task: &Waker) -> Delivery {
         let mut state = self.lock();
         let delivery = state.deliver(of_task);
-        let is_in_hand = state.in_hand.is_some() && keep("hand_is_due");
-        (self.due).settle(state.unheard.is_some() || state.thrown.is_some() || is_in_hand);
+        let is_in_hand = !state.in_hand.is_empty() && keep("hand_is_due");
+        let is_told = state.scopes.iter().all(|scope| scope.heard.is_none());
+        (self.due)
+            .settle(state.unheard.is_some() || state.thrown.is_some() || is_in_hand || !is_told);
         delivery
     }
 
@@ -224,9 +269,12 @@ impl Requests {
         let mut state = self.lock();
         self.due.end();
         let unheard = state.unheard.take();
-        let in_hand = state.in_hand.take().filter(|_| keep("hand_end"));
+        let in_hand = state.in_hand.drain(..).last().map(|handed| handed.reason);
+        let in_hand = in_hand.filter(|_| keep("hand_end"));
+        // One whose part was not polled any more.
+        let untold = state.scopes.iter_mut().find_map(|s| s.heard.take());
         // One is on its way up if another branch of a `select!` was ready in the same poll.
-        state.thrown.take().or(unheard).or(in_hand)
+        (state.thrown.take().or(unheard)).or(in_hand).or(untold)
     }
 }
 
@@ -239,7 +287,7 @@ impl Cancelling {
         self.requests = self.requests.saturating_sub(1);
         if self.requests == 0 {
             self.unheard = None;
-            self.in_hand = None;
+            self.in_hand.clear();
         }
         self.requests
     }
@@ -266,7 +314,7 @@ impl Cancelling {
     }
 
     /// The reason for which the leaf of this await was asked, if it was; that is settled then.
-    pub(super) fn take_asked(&mut self, key: u64) -> Option<Arc<str>> {
+    fn take_asked(&mut self, key: u64) -> Option<Arc<str>> {
         self.asked
             .take_if(|(asked, _)| *asked == key)
             .map(|(_, reason)| reason)
@@ -299,11 +347,35 @@ mod tests {
         assert_eq!(taken_back.lock().uncancel(), 0);
         assert_eq!(taken_back.close(), None);
     }
+
+    struct Leaf;
+
+    impl Target for Leaf {
+        fn cancel(&self, _: Arc<str>, _: &mut Asking) -> bool {
+            true
+        }
+    }
+
+    #[test]
+    fn what_an_await_was_asked_goes_with_the_part_that_hears_the_next_request() {
+        let task = Requests::default();
+        task.lock().leaf = Some((1, Arc::new(Leaf)));
+        assert!(task.request("heard by the leaf".into()));
+        match task.take_in_hand() {
+            InHand::For(hand, ..) => task.answered(hand, true),
+            _ => unreachable!("it awaits the leaf"),
+        }
+        assert!(task.request("heard by the task".into()));
+        assert!(matches!(task.deliver(Waker::noop()), Delivery::Uncaught(_)));
+        task.with_answer(|| assert!(!task.forget(1)));
+        assert_eq!(task.close(), None);
+    }
 }
 
 #[cfg(all(test, filch_loom))]
 mod model {
     use super::*;
+    use crate::sync_prim::{AtomicUsize, Ordering};
     use loom::thread;
 
     struct Leaf;
@@ -314,22 +386,25 @@ mod model {
         }
     }
 
-    /// Asks a task that awaits `leaf`, which answers as it is told, while the task goes through `steps` and ends.
-    fn check(leaf_takes_it: bool, steps: fn(&Requests)) {
+    /// Asks a task that awaits `leaf`, which answers as it is told, while the task goes through `steps` and ends. These are told
+    /// whether the leaf is cancelled.
+    fn check(leaf_takes_it: bool, steps: fn(&Requests, bool)) {
         loom::model(move || {
             let task = Arc::new(Requests::default());
+            let cancelled = Arc::new(AtomicUsize::new(0));
             task.lock().leaf = Some((1, Arc::new(Leaf)));
             let asker = {
-                let task = task.clone();
+                let (task, cancelled) = (task.clone(), cancelled.clone());
                 thread::spawn(move || {
                     let is_accepted = task.request("late".into());
-                    if let InHand::For(key, _, reason) = task.take_in_hand() {
-                        task.answered(key, reason, leaf_takes_it);
+                    if let InHand::For(hand, ..) = task.take_in_hand() {
+                        cancelled.store(usize::from(leaf_takes_it), Ordering::Release);
+                        task.answered(hand, leaf_takes_it);
                     }
                     is_accepted
                 })
             };
-            steps(&task);
+            steps(&task, cancelled.load(Ordering::Acquire) == 1);
             let mut heard = 0;
             if task.is_due() {
                 if let Delivery::Uncaught(_) = task.deliver(Waker::noop()) {
@@ -344,12 +419,52 @@ mod model {
 
     #[test]
     fn a_request_that_the_leaf_refuses_is_heard() {
-        check(false, |_| ());
+        check(false, |_, _| ());
+    }
+
+    /// The task has gone on to another await, and asks that itself, while the asker has no answer yet.
+    #[test]
+    fn a_request_that_goes_to_the_next_await_is_heard_once() {
+        loom::model(|| {
+            let task = Arc::new(Requests::default());
+            task.lock().leaf = Some((1, Arc::new(Leaf)));
+            let asker = {
+                let task = task.clone();
+                thread::spawn(move || {
+                    assert!(task.request("in time".into()));
+                    if let InHand::For(hand, ..) = task.take_in_hand() {
+                        task.answered(hand, false);
+                    }
+                })
+            };
+            task.forget(1);
+            task.lock().leaf = Some((2, Arc::new(Leaf)));
+            let mut heard = 0;
+            if let InHand::For(hand, ..) = task.take_in_hand() {
+                heard += 1;
+                task.answered(hand, true);
+            }
+            asker.join().unwrap();
+            heard += usize::from(task.close().is_some());
+            assert!(heard == 1, "it is heard, and once");
+        });
+    }
+
+    #[test]
+    fn a_request_that_comes_back_is_heard_once() {
+        check(true, |task, is_cancelled| {
+            let reason: Arc<str> = "late".into();
+            task.ended(1, Some(&reason).filter(|_| is_cancelled));
+        });
     }
 
     #[test]
     fn a_request_whose_await_goes_is_heard_once() {
-        check(true, |task| drop(task.forget(1)));
-        check(false, |task| drop(task.forget(1)));
+        check(true, |task, _| {
+            task.forget(1);
+        });
+        check(false, |task, _| {
+            task.forget(1);
+        });
     }
 }

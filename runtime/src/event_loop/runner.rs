@@ -254,7 +254,12 @@ impl EventLoop {
         let (at_end, stopper) = (drive.stopper(), drive.stopper());
         let promise = awaitable.to_promise();
         // It may be called in the next run, if the loop is stopped in the iteration in which this is done.
-        let callback = promise.add_done_callback(move |_| at_end.stop());
+        let callback = if promise.is_carried_by(&**self.inner()) {
+            promise.add_done_callback(move |_| at_end.stop())
+        } else {
+            // Callbacks of another loop wait until somebody drives that, and go with it if it is closed.
+            promise.wake_when_done(Arc::new(at_end).into())
+        };
         let watch = watch(&awaitable, stopper);
         self.inner().runtime.block_on(drive);
         promise.remove_done_callback(callback);

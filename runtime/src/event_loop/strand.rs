@@ -210,13 +210,17 @@ impl<E> Strand<E> {
         Next::Sleep(earliest)
     }
 
-    /// The driver goes in the middle of an iteration, of which `rest` is left: it comes first next time.
-    pub(super) fn abandon(&self, rest: VecDeque<E>) -> Option<Remains<E>> {
+    /// The driver goes in the middle of an iteration, of which `rest` is left: it comes first next time. One that was not
+    /// `used` has not stopped: that is for the next.
+    pub(super) fn abandon(&self, rest: VecDeque<E>, used: bool) -> Option<Remains<E>> {
         let mut state = self.0.lock();
+        let stop = state.stop && !used;
         let mut ready = rest;
         ready.append(&mut state.ready);
         state.ready = ready;
-        match state.leave() {
+        let left = state.leave();
+        state.stop = stop;
+        match left {
             Next::Closed(remains) => Some(remains),
             _ => None,
         }

@@ -272,6 +272,19 @@ pin_project! {
         inner: Option<CatchCancel<F>>,
         part: Part,
     }
+
+    impl<F> PinnedDrop for Limited<F> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            let untold = this.inner.as_mut().as_pin_mut().and_then(CatchCancel::untold);
+            this.inner.set(None);
+            // The request of a time that was up for nothing goes with it.
+            let time_was_up = this.part.end();
+            if let Some(untold) = untold.filter(|_| !time_was_up) {
+                untold.throw_on();
+            }
+        }
+    }
 }
 
 impl<F: Future> Limited<F> {

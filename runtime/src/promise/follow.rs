@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use super::callbacks::Callback;
-use super::{CallbackId, Promise};
+use super::{CallbackId, Carry, Promise};
 use crate::sync_prim::keep;
 
 /// What goes on when a promise is done, and says who waits for that in turn.
@@ -51,6 +51,22 @@ where
             self.complete();
         }
         CallbackId(key)
+    }
+
+    /// Has a waker woken once it is done; at once, if it is done already. Whoever carries the callbacks is not needed for that.
+    pub(crate) fn wake_when_done(&self, waker: Waker) -> CallbackId {
+        let key = self.shared().new_key();
+        self.shared().callbacks.add(key, Callback::Wake(waker));
+        // A completion that came before has looked into the list already.
+        if keep("promise_second_look") && self.is_done() {
+            self.complete();
+        }
+        CallbackId(key)
+    }
+
+    /// True if this is who carries the callbacks.
+    pub(crate) fn is_carried_by(&self, carrier: &dyn Carry) -> bool {
+        std::ptr::addr_eq(self.0.carry(), carrier)
     }
 
     /// The promise is done: what follows.

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 
 use super::callbacks::Callback;
 use super::repeated::Repeated;
-use super::{Promise, Shared};
+use super::{Promise, Shared, run_here};
 use crate::job::{Job, quietly};
 use crate::sync_prim::{MutexGuard, keep};
 
@@ -161,8 +161,12 @@ impl<T, E> Shared<T, E> {
     }
 }
 
-/// Runs the callbacks of a promise that is done; keeps it alive meanwhile. Dropped unrun, it drops them.
-struct Runner<T, E>(Option<Promise<T, E>>);
+/// Runs the callbacks of a promise that is done; keeps it alive meanwhile. Dropped unrun, it drops them; but what others wait
+/// for goes on.
+struct Runner<T, E>(Option<Promise<T, E>>)
+where
+    T: Send + Sync + 'static,
+    E: Send + Sync + 'static;
 
 impl<T, E> Runner<T, E>
 where
@@ -181,10 +185,19 @@ where
     }
 }
 
-impl<T, E> Drop for Runner<T, E> {
+impl<T, E> Drop for Runner<T, E>
+where
+    T: Send + Sync + 'static,
+    E: Send + Sync + 'static,
+{
     fn drop(&mut self) {
         let Some(promise) = self.0.take() else { return };
         let unrun = std::mem::take(&mut *promise.shared().leaving.lock());
-        drop(unrun);
+        for waiter in unrun.rest.into_iter().flat_map(|rest| rest.waiters) {
+            if let Callback::Follow(follow) = waiter {
+                let promise = promise.clone();
+                run_here(Job::once(move || promise.go_on(&*follow)));
+            }
+        }
     }
 }

@@ -16,6 +16,7 @@ mod model;
 mod outcome;
 mod repeated;
 mod shared;
+mod stranded;
 mod unretrieved;
 mod weak;
 
@@ -32,6 +33,7 @@ pub use self::outcome::{InvalidState, PromiseError, PromiseState};
 pub use self::repeated::DoneCallback;
 use self::shared::Own;
 pub(crate) use self::shared::{Holds, Shared};
+pub(crate) use self::stranded::run_here;
 pub use self::unretrieved::Unretrieved;
 pub(crate) use self::weak::WeakPromise;
 use crate::budget;

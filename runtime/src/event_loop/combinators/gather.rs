@@ -237,7 +237,9 @@ where
 impl<A, V: Outcome, E: Outcome> Shared<A, V, E> {
     /// All are done.
     fn finish(&self) {
-        let outcome = match self.left.lock().cancelled.clone() {
+        // The lock is free then: clones of values are anybody's code.
+        let cancelled = self.left.lock().cancelled.clone();
+        let outcome = match cancelled {
             Some(reason) => Err(PromiseError::Cancelled { reason }),
             None => (self.collect)(&self.children),
         };

@@ -81,15 +81,18 @@ impl<T, E> Way<T, E> {
 
 impl<T: Outcome, E: Outcome> Follow for Shield<T, E> {
     fn done(&self, inner: &dyn Any) {
+        // A shield that was cancelled has let go: an error stays unasked for, and is told as any other.
+        let Some(outer) = self.way.outer().filter(|outer| !outer.is_done()) else {
+            return;
+        };
         if let Some(task) = &self.task {
             task.0.retrieve();
         }
         let inner = inner.downcast_ref::<Promise<T, E>>();
-        let (Some(Ok(outcome)), Some(outer)) = (inner.map(Promise::result), self.way.outer())
-        else {
+        let Some(Ok(outcome)) = inner.map(Promise::result) else {
             return;
         };
-        // The shield may be cancelled.
+        // It may be cancelled this moment.
         let _ = match outcome {
             Ok(value) => outer.set_result(value),
             Err(PromiseError::Failed(error)) => outer.set_error(error),
