@@ -138,10 +138,11 @@ impl TimerSeat {
         let key = table.wheel.insert(at, waker);
         let is_first = self.tell(at);
         drop(table);
-        drop(gone);
         if is_first {
             self.told(at);
         }
+        // Not before that: it is anybody's code, and may last.
+        drop(gone);
         Ok(key)
     }
 

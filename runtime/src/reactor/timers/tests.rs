@@ -164,3 +164,42 @@ fn a_stopped_clock_does_not_move_to_what_another_worker_cancelled() {
     all.advance_to_earliest(&mut Vec::new());
     assert_eq!(all.clock().now(), start);
 }
+
+#[test]
+fn a_new_earliest_deadline_is_told_before_the_wakers_of_others_go() {
+    use std::sync::atomic::AtomicUsize;
+    /// Notes, when it goes, how often somebody was told.
+    struct Looks {
+        told: Arc<AtomicUsize>,
+        saw: Arc<AtomicUsize>,
+    }
+    impl std::task::Wake for Looks {
+        fn wake(self: Arc<Self>) {}
+    }
+    impl Drop for Looks {
+        fn drop(&mut self) {
+            let told = self.told.load(Ordering::Relaxed);
+            self.saw.fetch_add(told, Ordering::Relaxed);
+        }
+    }
+    let (told, saw) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
+    let tell = told.clone();
+    let notify = move || {
+        tell.fetch_add(1, Ordering::Relaxed);
+    };
+    let all = Timers::new(1, Arc::new(Clock::new(false)), Box::new(notify));
+    let now = Instant::now();
+    let hours = |n: u64| now + Duration::from_secs(3600 * n);
+    let looks = || {
+        let (told, saw) = (told.clone(), saw.clone());
+        Waker::from(Arc::new(Looks { told, saw }))
+    };
+    for _ in 0..MANY {
+        let key = all.seat(0).set(hours(2), looks()).unwrap();
+        all.leave(all.seat(0).clone(), key);
+    }
+    assert!(all.begin_wait().is_some());
+    all.seat(0).set(hours(1), noop()).unwrap();
+    assert_eq!(told.load(Ordering::Relaxed), 1);
+    assert_eq!(saw.load(Ordering::Relaxed), MANY, "their drops may last");
+}
