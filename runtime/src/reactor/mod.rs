@@ -27,8 +27,8 @@ use crossbeam_utils::sync::Unparker;
 use self::guard::Bell;
 use self::keys::Keys;
 use self::lease::{For, Lease};
-use self::timers::Timers;
 pub(crate) use self::timers::{Closed, Standing, TimerKey, TimerSeat};
+use self::timers::{Tidied, Timers};
 use self::turn::{Buffer, Port};
 use crate::clock::Clock;
 use crate::driver::{Borrow, Driver};
@@ -84,6 +84,7 @@ struct Turn {
     events: Buffer,
     done: Vec<Done>,
     due: Vec<Waker>,
+    gone: Vec<Tidied>,
 }
 
 impl Reactor {
@@ -170,8 +171,8 @@ impl Reactor {
     /// Wakes whoever waits for a deadline that has come by now: a test has moved the clock.
     pub(crate) fn fire_due(&self) {
         while self.timers.any_due() {
-            let mut due = Vec::new();
-            self.timers.take_due(&mut due);
+            let (mut due, mut gone) = (Vec::new(), Vec::new());
+            self.timers.take_due(&mut due, &mut gone);
             wake_all(due);
         }
     }
@@ -184,7 +185,12 @@ impl Reactor {
             .ok()
             .flatten()
             .unwrap_or_else(Turn::new);
-        let Turn { events, done, due } = &mut *turn;
+        let Turn {
+            events,
+            done,
+            due,
+            gone,
+        } = &mut *turn;
         if limit == Some(Duration::ZERO) && self.keys.is_empty() {
             // A look where nothing is watched finds nothing: no system call for workers that only compute. A notification
             // stays for the next wait.
@@ -196,7 +202,7 @@ impl Reactor {
         self.keys.for_each(&events.ready, |source, ready| {
             source.set(ready, |waiters| done.push(waiters));
         });
-        self.timers.take_due(due);
+        self.timers.take_due(due, gone);
         turn
     }
 
@@ -211,8 +217,9 @@ impl Reactor {
         // The look may take a notification: so this wait ends, whatever it finds.
         let mut turn = self.turn(Some(Duration::ZERO), false);
         if turn.done.is_empty() && turn.due.is_empty() && clock.is_still() {
-            self.timers.advance_to_earliest();
-            self.timers.take_due(&mut turn.due);
+            let Turn { due, gone, .. } = &mut *turn;
+            self.timers.advance_to_earliest(gone);
+            self.timers.take_due(due, gone);
         }
         turn
     }
@@ -225,6 +232,7 @@ impl Turn {
             events: Buffer::new(),
             done: Vec::new(),
             due: Vec::new(),
+            gone: Vec::new(),
         })
     }
 
@@ -234,6 +242,7 @@ impl Turn {
             done.complete(drop);
         }
         wake_all(self.due.drain(..));
+        self.gone.clear();
         let _ = SPARE.try_with(|spare| spare.set(Some(self)));
     }
 }

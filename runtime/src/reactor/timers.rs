@@ -55,9 +55,9 @@ pub(crate) struct TimerSeat {
 
 type Cancelled = (TimerKey, Arc<TimerSeat>);
 
-/// What was in the table when it was tidied up: to be dropped without the lock.
+/// What was in the table when it was tidied up: to be dropped without the lock, and by nobody who has the poller.
 #[must_use = "not under the lock"]
-struct Tidied {
+pub(super) struct Tidied {
     wakers: Vec<Waker>,
     _holds: Vec<Cancelled>,
 }
@@ -138,10 +138,11 @@ impl TimerSeat {
         let key = table.wheel.insert(at, waker);
         let is_first = self.tell(at);
         drop(table);
-        drop(gone);
         if is_first {
             self.told(at);
         }
+        // Not before that: it is anybody's code, and may last.
+        drop(gone);
         Ok(key)
     }
 
@@ -251,15 +252,22 @@ impl TimerSeat {
         drop(gone);
     }
 
-    /// Takes out what is due; false if the budget was not enough for all.
-    fn expire(&self, now: u64, budget: &mut usize, due: &mut Vec<Waker>) -> bool {
-        if self.elsewhere.is_at_least(Amount::Some) {
-            self.tidy_up();
-        }
+    /// Takes out what is due; false if the budget was not enough for all. What was cancelled elsewhere comes to `gone`.
+    fn expire(
+        &self,
+        now: u64,
+        budget: &mut usize,
+        due: &mut Vec<Waker>,
+        gone: &mut Vec<Tidied>,
+    ) -> bool {
         while *budget > 0 {
             let mut few = PER_LOCK.min(*budget);
             *budget -= few;
             let mut table = self.table.lock();
+            // Each time: meanwhile the lock was free, and more may have been cancelled.
+            if self.elsewhere.is_at_least(Amount::Some) {
+                gone.push(self.tidy(&mut table));
+            }
             if self.clock().was_moved() {
                 table.wheel.be_exact();
             }
@@ -374,12 +382,13 @@ impl Timers {
         self.earliest() != NEVER
     }
 
-    /// Moves a stopped clock to the earliest deadline of those that wait.
-    pub(super) fn advance_to_earliest(&self) {
+    /// Moves a stopped clock to the earliest deadline of those that wait. What was cancelled elsewhere comes to `gone`.
+    pub(super) fn advance_to_earliest(&self, gone: &mut Vec<Tidied>) {
         // Elsewhere a deadline that is told too early costs a turn for nothing; here time would pass for nothing.
         for seat in &self.seats {
-            seat.tidy_up();
-            seat.put_right(&mut seat.table.lock());
+            let mut table = seat.table.lock();
+            gone.push(seat.tidy(&mut table));
+            seat.put_right(&mut table);
         }
         let earliest = self.earliest();
         if earliest != NEVER {
@@ -387,8 +396,9 @@ impl Timers {
         }
     }
 
-    /// Takes the wakers of the deadlines that have come, and not too many at once.
-    pub(super) fn take_due(&self, due: &mut Vec<Waker>) {
+    /// Takes the wakers of the deadlines that have come, and not too many at once. What was cancelled elsewhere comes to
+    /// `gone`.
+    pub(super) fn take_due(&self, due: &mut Vec<Waker>, gone: &mut Vec<Tidied>) {
         let earliest = self.earliest();
         // No clock is read while there is no deadline at all.
         if earliest == NEVER {
@@ -403,7 +413,7 @@ impl Timers {
         let (before, from) = self.seats.split_at(first);
         let mut budget = PER_TURN;
         for seat in from.iter().chain(before) {
-            if seat.earliest.get() <= now && !seat.expire(now, &mut budget, due) {
+            if seat.earliest.get() <= now && !seat.expire(now, &mut budget, due, gone) {
                 return;
             }
         }

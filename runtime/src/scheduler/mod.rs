@@ -226,6 +226,11 @@ impl Scheduler {
         self.seats.len()
     }
 
+    /// True on the thread of one of its workers.
+    pub(crate) fn works_here(&self) -> bool {
+        with_here(self, |worker| worker.is_some())
+    }
+
     /// What tells this scheduler from another while both live.
     fn address(&self) -> usize {
         std::ptr::from_ref(self).addr()

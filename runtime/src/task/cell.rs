@@ -62,6 +62,23 @@ pub(super) struct Cell<F: Future, S> {
     stage: UnsafeCell<Stage<F>>,
 }
 
+/// All fields there are, and each is written by [`Cell::boxed`]: a new one does not compile before it is named here, too.
+const _: fn(Cell<std::future::Ready<()>, ()>) = |cell| {
+    let Cell {
+        header,
+        scheduler: _,
+        stage: _,
+    } = cell;
+    let Header {
+        head: _,
+        state: _,
+        id: _,
+        spawned_at: _,
+        side: _,
+        joiner: _,
+    } = header;
+};
+
 pub(super) enum Stage<F: Future> {
     Running(F),
     Finished(Result<F::Output, Cause>),

@@ -252,7 +252,8 @@ impl Drop for Sleep {
     }
 }
 
-/// Cancels a timer whose future goes. On the thread of another worker than the seat's, its seat takes it out a little later.
+/// Cancels a timer whose future goes. On the thread of another worker of its runtime than the seat's, its seat takes it out a
+/// little later.
 #[inline]
 fn cancel(seat: Arc<TimerSeat>, key: TimerKey) {
     match context::seat() {
@@ -267,11 +268,14 @@ fn cancel(seat: Arc<TimerSeat>, key: TimerKey) {
 fn cancel_elsewhere(seat: Arc<TimerSeat>, key: TimerKey) {
     let mut timer = Some((seat, key));
     context::with_current(|handle| {
-        if let Some((seat, key)) = timer.take() {
-            handle.0.reactor.leave_timer(seat, key);
+        // The worker of another runtime, in the guard of `enter`, does not come by to look.
+        if handle.0.scheduler.works_here() {
+            if let Some((seat, key)) = timer.take() {
+                handle.0.reactor.leave_timer(seat, key);
+            }
         }
     });
-    // A thread that is ending.
+    // As above, and a thread that is ending.
     if let Some((seat, key)) = timer {
         seat.cancel(key);
     }

@@ -60,12 +60,13 @@ fn what_was_cancelled_elsewhere_does_not_come() {
             })
         };
         let was_cancelled = done.load(Ordering::Acquire) == 1;
-        let mut due = Vec::new();
+        let (mut due, mut gone) = (Vec::new(), Vec::new());
         let seat = all.seat(0);
-        seat.expire(1, &mut PER_TURN.clone(), &mut due);
+        seat.expire(1, &mut PER_TURN.clone(), &mut due, &mut gone);
         assert!(due.is_empty() || !was_cancelled, "it comes after all");
         cancels.join().unwrap();
-        seat.expire(1, &mut PER_TURN.clone(), &mut due);
+        seat.expire(1, &mut PER_TURN.clone(), &mut due, &mut gone);
+        drop(gone);
         assert!(due.len() <= 1);
         assert_eq!(Arc::strong_count(seat), 1);
     });

@@ -21,7 +21,7 @@ fn a_wait_lasts_until_the_earliest_of_all_seats() {
     assert!(all.any_due());
     assert_eq!(all.begin_wait(), Some(Duration::ZERO));
     let mut due = Vec::new();
-    all.take_due(&mut due);
+    all.take_due(&mut due, &mut Vec::new());
     assert_eq!((due.len(), all.any_due()), (1, false));
     assert_eq!(all.seat(1).poll(past, Waker::noop()), Standing::Came);
     assert_eq!(all.seat(0).poll(late, Waker::noop()), Standing::Waits);
@@ -43,7 +43,7 @@ fn a_turn_completes_a_bounded_number_and_begins_with_another_seat_each_time() {
     }
     for turn in 1..=6 {
         let mut due = Vec::new();
-        all.take_due(&mut due);
+        all.take_due(&mut due, &mut Vec::new());
         assert!(due.len() <= PER_TURN, "{}", due.len());
         if turn == 2 {
             for seat in 0..2 {
@@ -61,7 +61,7 @@ fn a_stopped_clock_moves_to_timers_that_wait_and_to_no_other() {
     let start = all.clock().now();
     let hours = |n: u64| Duration::from_secs(3600 * n);
     let passed = |all: &Timers| {
-        all.advance_to_earliest();
+        all.advance_to_earliest(&mut Vec::new());
         all.clock().now() - start
     };
     let gone = all.seat(0).set(start + hours(1), noop()).unwrap();
@@ -161,6 +161,45 @@ fn a_stopped_clock_does_not_move_to_what_another_worker_cancelled() {
         .set(start + Duration::from_secs(1), noop())
         .unwrap();
     all.leave(all.seat(0).clone(), key);
-    all.advance_to_earliest();
+    all.advance_to_earliest(&mut Vec::new());
     assert_eq!(all.clock().now(), start);
+}
+
+#[test]
+fn a_new_earliest_deadline_is_told_before_the_wakers_of_others_go() {
+    use std::sync::atomic::AtomicUsize;
+    /// Notes, when it goes, how often somebody was told.
+    struct Looks {
+        told: Arc<AtomicUsize>,
+        saw: Arc<AtomicUsize>,
+    }
+    impl std::task::Wake for Looks {
+        fn wake(self: Arc<Self>) {}
+    }
+    impl Drop for Looks {
+        fn drop(&mut self) {
+            let told = self.told.load(Ordering::Relaxed);
+            self.saw.fetch_add(told, Ordering::Relaxed);
+        }
+    }
+    let (told, saw) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
+    let tell = told.clone();
+    let notify = move || {
+        tell.fetch_add(1, Ordering::Relaxed);
+    };
+    let all = Timers::new(1, Arc::new(Clock::new(false)), Box::new(notify));
+    let now = Instant::now();
+    let hours = |n: u64| now + Duration::from_secs(3600 * n);
+    let looks = || {
+        let (told, saw) = (told.clone(), saw.clone());
+        Waker::from(Arc::new(Looks { told, saw }))
+    };
+    for _ in 0..MANY {
+        let key = all.seat(0).set(hours(2), looks()).unwrap();
+        all.leave(all.seat(0).clone(), key);
+    }
+    assert!(all.begin_wait().is_some());
+    all.seat(0).set(hours(1), noop()).unwrap();
+    assert_eq!(told.load(Ordering::Relaxed), 1);
+    assert_eq!(saw.load(Ordering::Relaxed), MANY, "their drops may last");
 }
