@@ -172,13 +172,16 @@ pub use filch_runtime::sync;
 /// | `async with lock:` | `let held = lock.hold().await` |
 /// | `except CancelledError:` ... `raise` | [`catch_cancel`](asyncio::catch_cancel)`(..)` ... `cancelled.raise().await`, as the value of its arm (no `;`) |
 /// | `task.cancel()` | `task.cancel("")`: a reason is wanted; the empty one says nothing |
-/// | `wait_for(x, 1)`, `timeout(None)` | `wait_for(x, Some(Duration::from_secs(1)))`, `timeout(None)` |
+/// | `wait_for(x, 1)` | `wait_for(x, Some(Duration::from_secs(1)))`, whose value is in two `Result`s: did it come in time, and how did it end |
+/// | `async with timeout(1):` | [`timeout`](asyncio::timeout)`(Some(Duration::from_secs(1)), async { .. }).await` |
+/// | `fut.set_exception(e)`, `fut.exception()` | [`set_error`](Promise::set_error), [`error`](Promise::error) |
 /// | `Queue()`, `sleep(0)` | `Queue::new(0)`, `sleep(Duration::ZERO)` |
 /// | `task.get_name()` | `task.task().name()` |
 /// | an exception as the outcome | `Result<_, Arc<io::Error>>`: outcomes are cloned, and `?` makes an error such an `Arc` |
 /// | `TaskGroup.create_task` | [`TaskGroup::spawn_on`](crate::task::TaskGroup::spawn_on): a child of `spawn` runs on the workers, outside the loop |
 /// | `async for line in reader` | [`StreamReader::lines`](asyncio::StreamReader::lines) |
-/// | `run_coroutine_threadsafe` | `create_task` of the loop, from any thread |
+/// | `run_coroutine_threadsafe` | `create_task` of the loop, from any thread, in debug mode, too |
+/// | a `StreamWriter` that nobody keeps | its side of the connection ends with it; a handler that names it and does not use it drops it at once |
 ///
 /// # What counts as an exception
 /// A task fails by a panic, or by being cancelled. An `Err` that its future returns is a value like others: `gather` goes

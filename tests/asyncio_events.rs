@@ -393,6 +393,19 @@ mod run_coroutine_threadsafe_tests {
         a + b
     }
 
+    /// Ours: it is the way from other threads, so debug mode has nothing against it.
+    #[test]
+    fn create_task_from_another_thread_in_debug_mode() {
+        bounded(|| {
+            let rt = multi(2);
+            let _entered = rt.enter();
+            let event_loop = EventLoop::new();
+            event_loop.set_debug(true);
+            let task = elsewhere(&event_loop, |on| on.create_task(add(1, 2, false)));
+            assert_eq!(event_loop.run_until_complete(task).unwrap(), 3);
+        });
+    }
+
     #[test]
     fn test_run_coroutine_threadsafe() {
         bounded(|| {

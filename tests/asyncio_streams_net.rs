@@ -473,3 +473,24 @@ fn waits_that_are_dropped_leave_no_waker() {
         assert_eq!(probe.held(), 0);
     });
 }
+
+/// Ours: each half may go for itself.
+#[test]
+fn a_reader_whose_writer_is_dropped_reads_on() {
+    everywhere(|| async {
+        let ((here, writer), (there, answers)) = pair().await;
+        writer.write(b"last words");
+        drop(writer);
+        assert_eq!(there.read(100).await.unwrap(), b"last words");
+        assert!(there.read(100).await.unwrap().is_empty(), "its end");
+        answers.write(b"heard");
+        answers.drain().await.unwrap();
+        assert_eq!(here.read(100).await.unwrap(), b"heard");
+        drop(here);
+        // Both halves have gone: now the connection is closed, and nobody takes more.
+        while answers.drain().await.is_ok() {
+            answers.write(b"hello?");
+            yield_now().await;
+        }
+    });
+}

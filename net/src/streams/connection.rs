@@ -46,6 +46,8 @@ struct Outbox {
     /// No more is written; once all is sent, the other side is told.
     is_eof: bool,
     is_closing: bool,
+    /// The reader has gone, or the last writer; the second of them closes.
+    is_half_left: bool,
     lost: Option<Lost>,
     /// Who waits for room, or for the end.
     waiters: Waiters,
@@ -98,6 +100,7 @@ impl Connection {
                 is_flushing: false,
                 is_eof: false,
                 is_closing: false,
+                is_half_left: false,
                 lost: None,
                 waiters: Waiters::default(),
             }),
@@ -192,6 +195,25 @@ impl Connection {
         if outbox.bytes.is_empty() {
             let _gone_already = self.stream.shutdown_write();
         }
+    }
+
+    /// The last writer has gone: no more will be written, and if nobody reads either it is closed.
+    pub(super) fn writers_leave(&self) {
+        match self.is_second_to_leave() {
+            true => self.close(),
+            false => self.write_eof(),
+        }
+    }
+
+    /// The reader has gone: if nobody can write either it is closed.
+    pub(super) fn reader_leaves(&self) {
+        if self.is_second_to_leave() {
+            self.close();
+        }
+    }
+
+    fn is_second_to_leave(&self) -> bool {
+        std::mem::replace(&mut self.outbox.lock().is_half_left, true)
     }
 
     /// Ends it once all is sent.

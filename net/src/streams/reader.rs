@@ -44,6 +44,15 @@ pub struct StreamReader {
     source: Source,
 }
 
+/// A reader that goes reads no more; what its connection's writers write is sent all the same.
+impl Drop for StreamReader {
+    fn drop(&mut self) {
+        if let Source::Connection(connection) = &self.source {
+            connection.reader_leaves();
+        }
+    }
+}
+
 /// Where the bytes come from.
 enum Source {
     /// Whoever feeds it.

@@ -16,12 +16,14 @@ use crate::TcpStream;
 /// What the kernel has no room for waits in a buffer, and a task of the runtime sends it. Write, then [`drain`](Self::drain):
 /// it waits while more than 64 KiB wait, until they are 16 KiB or less, so that a slow reader holds a fast writer back.
 ///
-/// A handle: clones write to the same connection, each call in one piece. When the last one goes, the connection is
-/// [closed](Self::close).
+/// A handle: clones write to the same connection, each call in one piece. When the last one goes, what waits is sent and the
+/// other side is told the end, as by [`write_eof`](Self::write_eof); when the reader has gone, too, the connection is
+/// [closed](Self::close). A writer that a closure names and does not use goes at once: keep it, if the other side is to hear
+/// more.
 ///
 /// # Source
 /// `asyncio.StreamWriter`, with what is useful of its transport. A writer that is dropped without `close` is a `ResourceWarning`
-/// there; here that is a way to close.
+/// there; here each half may go, as those of a [`TcpStream`] do.
 ///
 /// # Examples
 /// ```
@@ -58,7 +60,7 @@ struct Owner(Arc<Connection>);
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        self.0.close();
+        self.0.writers_leave();
     }
 }
 

@@ -42,6 +42,8 @@ pub fn is_cancelled() -> bool {
 
 /// Why the current task was asked to stop. None if it was not, or without a reason, or outside a task.
 ///
+/// Its text also says who asked, and at which line: for your log. To others show [`reason`](Cancellation::reason) alone.
+///
 /// # Examples
 /// ```
 /// use std::time::Duration;

@@ -69,7 +69,6 @@ impl LoopTaskBuilder<'_> {
         F: Future + Send + 'static,
         F::Output: Outcome,
     {
-        self.event_loop.check_thread();
         let inner = self.event_loop.inner();
         let origin = Origin::at(Location::caller());
         let core = Core::new(inner, future, origin, self.name, self.context);

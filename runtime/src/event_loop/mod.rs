@@ -94,7 +94,9 @@ use crate::time::Instant;
 /// - [`run_until_complete`](Self::run_until_complete) and [`run_forever`](Self::run_forever): the calling thread;
 /// - [`start`](Self::start): the workers of the runtime, one at a time, so that thousands of loops share all cores.
 ///
-/// Until then callbacks wait. Every method may be called from any thread.
+/// Until then callbacks wait. Every method may be called from any thread; in [debug mode](Self::set_debug), as in asyncio, those
+/// that queue a callback may not while another thread drives the loop, but for [`call_soon_threadsafe`](Self::call_soon_threadsafe)
+/// and [`create_task`](Self::create_task).
 ///
 /// # Source
 /// `asyncio`'s event loop. There a loop belongs to a thread; here it belongs to whoever drives it.
@@ -270,7 +272,7 @@ impl EventLoop {
     /// Makes a task. Its first step is a callback of the next iteration.
     ///
     /// # Panics
-    /// As [`call_soon`](Self::call_soon).
+    /// If the loop is closed.
     #[track_caller]
     pub fn create_task<F>(&self, future: F) -> LoopTask<F::Output>
     where

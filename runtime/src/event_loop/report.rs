@@ -106,6 +106,9 @@ impl fmt::Display for ExceptionContext {
         if let Some(exception) = &self.exception {
             write!(f, "\nexception: {exception}")?;
         }
+        if let (Some(place), None) = (self.made_at, &self.task) {
+            write!(f, "\nmade at: {}:{}", place.file(), place.line())?;
+        }
         Ok(())
     }
 }

@@ -269,7 +269,7 @@ impl Requests {
         let mut state = self.lock();
         self.due.end();
         let unheard = state.unheard.take();
-        let in_hand = state.in_hand.drain(..).last().map(|handed| handed.reason);
+        let in_hand = state.in_hand.drain(..).next_back().map(|handed| handed.reason);
         let in_hand = in_hand.filter(|_| keep("hand_end"));
         // One whose part was not polled any more.
         let untold = state.scopes.iter_mut().find_map(|s| s.heard.take());

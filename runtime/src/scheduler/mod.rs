@@ -1,7 +1,7 @@
 //! Carries jobs to workers, and owns the tasks that live.
 //!
 //! [`idle`] says when a worker may sleep and who wakes it; [`worker`] is the loop; [`queues`] is where jobs wait;
-//! [`live`] owns the tasks; [`shutdown`] ends them.
+//! [`live`] owns the tasks; [`shutdown`] ends them. The steps that comments name (S1, W1, P3) are those of the README beside this.
 
 pub(crate) mod idle;
 mod live;
