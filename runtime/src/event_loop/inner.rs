@@ -166,7 +166,7 @@ impl Inner {
                 .of_task(task::Described(task.origin(), name.as_deref()));
             self.report(context);
             // It may be dropped with that, as may be what its steps wore.
-            drop(quietly(|| task.destroy()));
+            quietly(|| task.destroy());
         }
     }
 }
