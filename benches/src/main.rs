@@ -90,7 +90,7 @@ fn list() {
     for row in rows::all() {
         let target = row.floor.map_or("–".to_owned(), |floor| floor.to_string());
         println!(
-            "{:<17} {:<14} {:>6} is better, target {target:>4}   {}",
+            "{:<24} {:<14} {:>6} is better, target {target:>4}   {}",
             row.name,
             row.unit,
             row.better.word(),
@@ -154,7 +154,7 @@ fn contests(plan: &Plan, installed: &Installed) -> Vec<Line> {
         // Also when the row ended early.
         before += runs(row);
         bar.set_position(before);
-        bar.println(format!("{:<17} {}", row.name, line.verdict()));
+        bar.println(format!("{:<24} {}", row.name, line.verdict()));
         lines.push(line);
     }
     bar.finish_and_clear();

@@ -23,16 +23,15 @@ use crate::origin::{Id, Whose};
 /// assert!(why.task().is_none(), "the future of `block_on` is no task");
 /// # });
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Cancellation(Kind);
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 enum Kind {
     Asked(Arc<Asked>),
     Shutdown,
 }
 
-#[derive(Debug)]
 struct Asked {
     reason: Reason,
     by: Option<(Id, Option<Box<str>>)>,
@@ -105,6 +104,12 @@ impl fmt::Display for Cancellation {
             "" => Ok(()),
             reason => write!(f, ": {reason}"),
         }
+    }
+}
+
+impl fmt::Debug for Cancellation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Cancellation({self})")
     }
 }
 

@@ -22,8 +22,8 @@ pub struct LoopTaskBuilder<'a> {
 
 impl LoopTaskBuilder<'_> {
     /// Its name.
-    pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
-        self.name = Some(name.into());
+    pub fn name(mut self, name: impl AsRef<str>) -> Self {
+        self.name = Some(name.as_ref().into());
         self
     }
 

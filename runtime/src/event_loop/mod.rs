@@ -361,7 +361,10 @@ impl EventLoop {
             Ok(_) if by == Phase::ByThread && context::drives() => {
                 // The driver leaves as it is dropped.
                 match drive::current() {
-                    Some(_) => panic!("Cannot run the event loop while another loop is running"),
+                    Some(_) => panic!(
+                        "Cannot run the event loop while another loop is running: in a task or callback of a loop, \
+                         await instead"
+                    ),
                     None => panic!(
                         "cannot run an event loop here: this thread drives a filch runtime; start the loop on its \
                          workers (`EventLoop::start`) and await its tasks, or make `main` a plain function that calls \
